@@ -1,0 +1,1 @@
+"""The small package behind the course: what a lecture shows once and every notebook then imports."""
