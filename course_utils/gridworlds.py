@@ -60,7 +60,7 @@ def _letters(layout):
     if isinstance(layout, str) or not layout or len({len(line) for line in layout}) != 1 or not layout[0]:
         raise ValueError('a map is a list of equally long strings, such as ["S.", ".G"]')
     letters = np.array([list(line) for line in layout])
-    unknown = sorted(set(letters.ravel()) - set(".#SG"))
+    unknown = sorted(set("".join(layout)) - set(".#SG"))
     if unknown:
         raise ValueError(f"a map is made of . # S G; it has {unknown}")
     return letters

@@ -87,7 +87,8 @@ def maxent_irl(mdp, features, expert_features, l2=0.0, tol=1e-5, max_iterations=
     if not gap <= tol:
         raise ConvergenceError(
             f"the feature gap is {gap:.3g} after {found.nit} iterations, above tol = {tol:g} ({found.message}); "
-            f"‖θ‖ = {np.linalg.norm(θ):.3g}: does the expert never do some things? Then give l2 > 0"
+            f"‖θ‖ = {np.linalg.norm(θ):.3g}. If it is large, the expert never does some things and the best θ is "
+            f"infinitely long: give l2 > 0. If tol is near 1e-8, it is below what rounding allows"
         )
     reward = (f @ θ).reshape(mdp.n_states, mdp.n_actions)
     _, _, π = soft_value_iteration(mdp, reward)

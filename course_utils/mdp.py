@@ -74,7 +74,7 @@ class TabularMDP:
 
 
 def _distribution(p0):
-    p0 = np.asarray(p0, dtype=float)
+    p0 = np.array(p0, dtype=float)
     if p0.ndim != 1 or len(p0) == 0:
         raise ValueError(f"p0 must be a vector of S probabilities, got shape {p0.shape}")
     if not np.isfinite(p0).all() or (p0 < 0).any():
@@ -90,7 +90,9 @@ def _stacked(P, S):
         P = sp.csr_array(P, dtype=float)
         if P.shape[1] != S or P.shape[0] == 0 or P.shape[0] % S:
             raise ValueError(f"sparse P must be (S·A, S) with S = len(p0) = {S}, got {P.shape}")
-        P.sum_duplicates()
+        if not P.has_canonical_format:
+            P = P.copy()  # the caller's matrix is not ours to tidy
+            P.sum_duplicates()
         entries = P.data
     else:
         P = np.asarray(P, dtype=float)
