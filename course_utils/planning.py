@@ -95,9 +95,10 @@ def checked_policy(mdp, π):
     shape = stationary if mdp.horizon is None else (mdp.horizon, *stationary)
     if π.shape not in (shape, stationary):
         raise ValueError(f"the policy must be π of shape {shape}, or {stationary} at all times; got {π.shape}")
-    # Written so that NaN fails too.
-    if not (π.min() >= 0 and np.abs(π @ np.ones(mdp.n_actions) - 1).max() <= TOLERANCE):
-        raise ValueError("π[…,a] must be probabilities ≥ 0 that sum to 1 over the actions")
+    for π_t in π if π.ndim == 3 else [π]:  # slice by slice: a large π is not copied
+        # Written so that NaN fails too.
+        if not (π_t.min() >= 0 and np.abs(π_t.sum(axis=1) - 1).max() <= TOLERANCE):
+            raise ValueError("π[…,a] must be probabilities ≥ 0 that sum to 1 over the actions")
     return np.broadcast_to(π, shape)
 
 
@@ -123,7 +124,7 @@ def occupancy(mdp, π):
     d = visitation(mdp, π)
     if mdp.horizon is None:
         return d[:, None] * π
-    return np.einsum("t,ts,tsa->sa", mdp.discount ** np.arange(mdp.horizon), d, π, optimize=True)
+    return sum(mdp.discount**t * d[t][:, None] * π[t] for t in range(mdp.horizon))
 
 
 def policy_evaluation(mdp, π, r):

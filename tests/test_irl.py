@@ -47,7 +47,7 @@ def test_gradient_of_the_dual_is_its_derivative(kind, seed):
     expert = rng.normal(size=3)
     for l2 in (0.0, 0.3):
         _, gradient = maxent_dual(mdp, features, expert, θ, l2)
-        difference = central_difference(lambda x: maxent_dual(mdp, features, expert, x, l2)[0], θ)
+        difference = central_difference(lambda x, l2=l2: maxent_dual(mdp, features, expert, x, l2)[0], θ)
         assert np.allclose(gradient, difference, atol=1e-8)
 
 
