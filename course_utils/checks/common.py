@@ -1,0 +1,38 @@
+"""What several questions share: random pieces of a world, and the mistakes that only numerics bring out."""
+from __future__ import annotations
+
+import numpy as np
+
+from course_utils.checks.core import Mistake
+
+# Notes that mark a kind of instance.
+HUGE, WHOLE = "huge rewards", "whole numbers"
+
+OVERFLOW = Mistake(
+    "exp overflow", "Only the instances with huge rewards are wrong: e^1000 is inf and e^−1000 is 0 in floating point. "
+    "Never leave the logarithm: scipy.special.logsumexp, or subtract the maximum first (in every state its own).",
+    when=lambda case, outputs: case.note.startswith(HUGE))
+TRUNCATED = Mistake(
+    "whole numbers", "Only the instance with integer arrays is wrong: an array made by np.zeros_like(x), x.copy() or "
+    "np.full_like of integers holds integers, and rounds what you write into it. Use np.zeros(shape).",
+    when=lambda case, outputs: case.note.startswith(WHOLE))
+
+
+# Everything is rounded, so that what a card prints is exact and can be pasted.
+
+def rewards(rng, *shape):
+    return rng.uniform(-2, 2, shape).round(2)
+
+
+def distributions(rng, *shape, least=1):
+    """Distributions over the last axis in steps of 1/40; every probability at least least/40."""
+    n = shape[-1]
+    counts = rng.multinomial(40 - least * n, rng.dirichlet(np.full(n, 0.5), shape[:-1]))
+    return (counts + least) / 40
+
+
+def gaps(rng, probabilities):
+    """The same distributions with some outcomes made impossible (never all of a row)."""
+    p = probabilities * (rng.random(probabilities.shape) < 0.5)
+    p = np.where(p.sum(-1, keepdims=True) > 0, p, probabilities)
+    return p / p.sum(-1, keepdims=True)

@@ -1,0 +1,172 @@
+"""Call a student's function on the cases of a question, in this process, and turn what happens into a card."""
+from __future__ import annotations
+
+import copy
+import inspect
+import io
+import os
+import re
+import sysconfig
+import traceback as tb
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+
+import numpy as np
+
+from course_utils.checks.card import Block, Card, Row, show_value
+from course_utils.checks.core import (
+    Case,
+    Mistake,
+    Problem,
+    Question,
+    expected_outputs,
+    judge,
+    read_outputs,
+    recognise,
+    same,
+    tolerance,
+)
+
+MORE = "More tests run at grading: other sizes, edge cases and larger numbers."
+CHANGED = Mistake("inputs changed", "Your function writes into an array that it was given. Work on a copy: "
+                  "`x = x.copy()`, or `x = x + y` instead of `x += y`.")
+UNSTEADY = Mistake("not the same twice", "The same inputs gave two answers. Does the function draw random numbers, "
+                   "or use a variable from outside, or a default argument that it changes?")
+QUESTION_ID = re.compile(r"a\d+\.q\d+")
+NOT_THEIRS = tuple(os.path.realpath(p) + os.sep for p in (
+    *(sysconfig.get_paths()[k] for k in ("stdlib", "platstdlib", "purelib", "platlib")),
+    os.path.dirname(os.path.dirname(__file__))))
+
+
+@dataclass(frozen=True)
+class Called:
+    """What one call did: a value or an error, what it printed, and which of its inputs it changed."""
+    value: object = None
+    error: BaseException | None = None
+    printed: str = ""
+    changed: tuple = ()
+
+
+def call(fn, case: Case) -> Called:
+    """Call fn on copies of a case's inputs. An interrupt by the student passes through."""
+    args, out, value, error = copy.deepcopy(case.args), io.StringIO(), None, None
+    try:
+        with redirect_stdout(out), np.errstate(all="ignore"):
+            value = fn(*args.values())
+    except (Exception, SystemExit) as caught:
+        error = caught
+    changed = tuple(k for k, x in case.args.items() if not np.array_equal(x, args[k]))
+    return Called(value, error, out.getvalue(), changed)
+
+
+def examine(question: Question, fn, cases: list, traceback: bool = False) -> Card:
+    """Run fn on every case, and say on a card what was found. Problems of form come before wrong values."""
+    if not callable(fn):
+        return _card(question, "failed", f"check() wants your function itself, without brackets: "
+                     f'check("{question.id}", my_function). It got a {type(fn).__name__}.')
+    if complaint := _signature_complaint(question, fn):
+        return _card(question, "failed", complaint)
+    seen, problems = [], []
+    for case in cases:
+        called = call(fn, case)
+        if isinstance(called.error, NotImplementedError):
+            return _not_yet(question, called.error)
+        if called.error is not None:
+            return _raised(question, case, called, traceback)
+        outputs = read_outputs(question, called.value)
+        problem = outputs if isinstance(outputs, Problem) else judge(question, case, outputs)
+        if problem and problem.kind in ("type", "shape"):
+            if isinstance(outputs, Problem):
+                return _refused(question, case, called, problem, None, None)
+            return _refused(question, case, called, problem, recognise(question, [(case, outputs, False)]), outputs)
+        if called.changed:
+            message = f"Your function changed its input {', '.join(called.changed)}."
+            return _refused(question, case, called, Problem("changed", message), CHANGED, None)
+        seen.append((case, outputs, problem is None))
+        if problem:
+            problems.append((case, called, outputs, problem))
+    if unsteady := _unsteady(question, fn, *seen[0]):
+        return unsteady
+    if not problems:
+        return _card(question, "passed", f"Right on all {len(cases)} instances.")
+    case, called, outputs, problem = problems[0]
+    more = f"Wrong on {len(problems)} of {len(cases)} instances; this is the smallest of them. {problem.message}"
+    return _refused(question, case, called, Problem(problem.kind, more, problem.mistake, problem.hint),
+                    recognise(question, seen), outputs)
+
+
+def _signature_complaint(question: Question, fn) -> str | None:
+    """A sentence if fn cannot be called with the question's arguments in their order."""
+    try:
+        signature = inspect.signature(fn)
+    except (ValueError, TypeError):                       # a builtin without a signature: just try it
+        return None
+    wanted = question.arguments
+    names = [name for name, p in signature.parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
+    try:
+        signature.bind(*wanted)
+        in_order = all(a == b for a, b in zip(names, wanted, strict=False) if {a, b} <= set(wanted))
+    except TypeError:
+        in_order = False
+    if in_order:
+        return None
+    return (f"Your function should take the arguments ({', '.join(wanted)}) in this order; "
+            f"yours is {getattr(fn, '__name__', 'it')}{signature}.")
+
+
+def _unsteady(question, fn, case, outputs, _) -> Card | None:
+    """A card if a second call on the same inputs answers differently."""
+    called = call(fn, case)
+    again = None if called.error is not None else read_outputs(question, called.value)
+    if isinstance(again, tuple) and same(outputs, again, **tolerance(question, case, outputs)):
+        return None
+    message = "Called twice with the same inputs, your function gave two different answers."
+    return _refused(question, case, called, Problem("unsteady", message), UNSTEADY, None)
+
+
+def _not_yet(question: Question, error: NotImplementedError) -> Card:
+    found = QUESTION_ID.fullmatch(str(error))
+    if found and found[0] != question.id:
+        return _card(question, "not yet", f"This one uses your answer to {found[0]}: finish {found[0]} first.")
+    said = "" if found or not str(error) else f" (It said: {error})"
+    return _card(question, "not yet", f"Write your solution in the cell above, then run this cell again.{said}")
+
+
+def _raised(question: Question, case: Case, called: Called, traceback: bool) -> Card:
+    error = called.error
+    frames = tb.extract_tb(error.__traceback__)[1:]        # the first is our own call
+    theirs = [f for f in frames if not os.path.realpath(f.filename).startswith(NOT_THEIRS)]
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    rows = [_instance(question, case), *_printed(called)]
+    if theirs:
+        where = f"line {theirs[-1].lineno} of {theirs[-1].name}"
+        rows.insert(0, Row((Block(where, theirs[-1].line or "(its source is not at hand)"),)))
+    if traceback:
+        text = "".join(tb.format_list(frames) + tb.format_exception_only(error))
+        rows.append(Row((Block("traceback", text),)))
+    more = "" if traceback else f' For the whole traceback: check("{question.id}", …, traceback=True).'
+    return _card(question, "failed", f"Your function stopped with {said[:500].rstrip('.')}.{more}", rows)
+
+
+def _refused(question, case, called, problem: Problem, mistake: Mistake | None, outputs) -> Card:
+    name, hint = (mistake.name, mistake.hint) if mistake else (problem.mistake, problem.hint)
+    rows = [_instance(question, case)]
+    for output, got, want in zip(question.outputs, outputs or (), expected_outputs(case), strict=False):
+        rows.append(Row((Block(f"{output}: yours", show_value(got)),
+                         Block(f"{output}: expected", show_value(want)))))
+    return _card(question, "failed", problem.message, rows + _printed(called), name, hint)
+
+
+def _instance(question: Question, case: Case) -> Row:
+    blocks = [Block(f"{name} {x.shape}" if isinstance(x, np.ndarray) else name, show_value(x))
+              for name, x in case.args.items()]
+    return Row(tuple(blocks), "Instance" + (f" ({case.note})" if case.note else ""))
+
+
+def _printed(called: Called) -> list:
+    return [Row((Block("your function printed", called.printed[:600]),))] if called.printed else []
+
+
+def _card(question, status, message, rows=(), mistake=None, hint=None) -> Card:
+    footer = "" if status == "not yet" else MORE
+    return Card(question.id, question.title, status, message, tuple(rows), mistake, hint, footer)

@@ -1,0 +1,156 @@
+"""The course in JupyterLab, in a real browser: lectures run, the puzzle reacts, a check's card names the mistake."""
+import json
+import re
+import shutil
+
+import pytest
+from conftest import ARTIFACTS, ASSIGNMENTS, LECTURES, ROOT, SOLUTIONS
+from lab import Lab
+from playwright.sync_api import expect
+
+from course_utils import progress
+
+WAYS = {"up": (-1, 0), "right": (0, 1), "down": (1, 0), "left": (0, -1)}
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """JupyterLab on a copy of what a student has; of this module only, for Playwright shares no event loop."""
+    folder = tmp_path_factory.mktemp("lab")
+    for name in ("notebooks", "assignments"):
+        shutil.copytree(ROOT / name, folder / "course" / name)
+    ARTIFACTS.mkdir(exist_ok=True)
+    with Lab(folder / "course", folder / "scratch", ARTIFACTS) as lab:
+        yield lab
+
+
+def the_tile_puzzle_reacts_to_clicks_and_keys(notebook):
+    player = notebook.page.locator(".tile-player").first
+    player.scroll_into_view_if_needed()
+    board, message = player.locator(".tile-board"), player.locator(".tile-message")
+
+    def place():
+        """Row, column and steps, as the map tells a screen reader."""
+        label = board.get_attribute("aria-label")
+        return tuple(int(number) for number in re.search(r"row (\d+), column (\d+), after (\d+)", label).groups())
+
+    def said(act):
+        """What the puzzle says after an action; every action makes it say something new."""
+        before = message.inner_text()
+        act()
+        expect(message).not_to_have_text(before)
+        return message.inner_text()
+
+    def click(button):
+        return said(player.get_by_role("button", name=button, exact=True).click)
+
+    def press(key):
+        return said(lambda: notebook.page.keyboard.press(key))
+
+    click("Back to start")
+    board.click()
+    expect(board).to_be_focused()
+    row, column, _ = start = place()
+    assert start[2] == 0
+    free = []
+    for way, (down, right) in WAYS.items():
+        for act in (lambda way=way: click(f"Move {way}"), lambda way=way: press(f"Arrow{way.title()}")):
+            told = act()
+            stopped = "wall" in told
+            assert place() == (start if stopped else (row + down, column + right, 1)), told
+            assert stopped or board.locator(".tile-path").count() == 1
+            board.focus()
+            press("Escape")
+            assert place() == start
+        free += [way] * (not stopped)
+    assert free, "the start is walled in"
+
+    # A session is shown (to exit at once): it is listed, and the rewards that explain it are drawn.
+    assert player.locator(".tile-facts").inner_text() == "Any reward, so far."
+    assert click("Exit here").startswith("Session 1 is shown")
+    expect(player.locator(".tile-sessions li")).to_have_count(1)
+    expect(player.locator(".tile-facts")).to_contain_text("Exactly:")
+    assert player.locator(".tile-chart .tile-bound").count() > 0
+    click(f"Move {free[0]}")
+    player.screenshot(path=ARTIFACTS / "tile_player.png")
+
+
+# What is played in a lecture once it has run.
+PLAYED = {"01": the_tile_puzzle_reacts_to_clicks_and_keys}
+
+
+@pytest.mark.parametrize("path", LECTURES, ids=lambda path: path.stem)
+def test_a_lecture_runs(lab, path):
+    """Run All: nothing complains. One picture of all of it is kept in artifacts/."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    with lab.open(f"notebooks/{path.name}") as notebook:
+        notebook.run_all()
+        notebook.picture(ARTIFACTS / f"{path.stem}.png")
+        assert notebook.complaints() == []
+        assert len(notebook.sources()) == sum(cell["cell_type"] == "code" for cell in cells)
+        expect(notebook.page.get_by_text("Loading widget...")).to_have_count(0)
+        if path.name[:2] in PLAYED:
+            PLAYED[path.name[:2]](notebook)
+            assert notebook.complaints() == []
+
+
+def test_a_failing_cell_is_seen(lab):
+    """The oracle of the test above: an error in a cell, and one in a widget's callback."""
+    (lab.root / "bad.ipynb").write_text(json.dumps({
+        "nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": {"name": "python3", "display_name": ""}},
+        "cells": [{"cell_type": "code", "id": f"c{i}", "metadata": {}, "outputs": [], "execution_count": None,
+                   "source": source} for i, source in enumerate([
+                       "import ipywidgets\nipywidgets.interact(lambda x: 1 / (x - 5), x=(0, 10));", "[][1]", "2"])]}))
+    with lab.open("bad.ipynb") as notebook:
+        notebook.run_all()
+        division, index = notebook.complaints()
+        assert "ZeroDivisionError" in division and "IndexError" in index
+
+
+REFERENCE_IGNORED = """def soft_bellman(P, r, ref, horizon):
+    V, π = np.zeros((horizon + 1, len(r))), np.zeros((horizon, *r.shape))
+    for t in reversed(range(horizon)):
+        Q = r + P @ V[t + 1]
+        V[t] = logsumexp(Q, axis=1)
+        π[t] = np.exp(Q - V[t][:, None])
+    return V, π
+"""
+HARD_MAX = """def soft_bellman(P, r, ref, horizon):
+    V, π = np.zeros((horizon + 1, len(r))), np.zeros((horizon, *r.shape))
+    for t in reversed(range(horizon)):
+        Q = r + P @ V[t + 1]
+        V[t] = Q.max(axis=1)
+        π[t] = np.eye(r.shape[1])[Q.argmax(axis=1)]
+    return V, π
+"""
+
+
+def test_a_student_is_wrong_twice_and_then_right(lab):
+    """a1.q2 in the blank assignment: not yet, then two cards that name the mistake, then passed."""
+    (path,) = (path for path in ASSIGNMENTS if path.name.startswith("a1_"))
+    (solved,) = (solved for solved in SOLUTIONS if solved.name == path.name)
+    solution = next(cell["source"] for cell in json.loads(solved.read_text(encoding="utf-8"))["cells"]
+                    if cell["id"] == "a1-q2")
+    with lab.open(f"assignments/{path.name}") as notebook:
+        notebook.run_all()
+        assert notebook.complaints() == []
+        notebook.picture(ARTIFACTS / f"{path.stem}_blank.png")
+        cards = notebook.page.locator("section[aria-label^='Check a1.']")
+        assert cards.count() == sum("check(" in text for text in notebook.sources())
+        for card in cards.all():
+            assert card.get_attribute("aria-label").endswith("Not yet")
+
+        card = notebook.page.locator("section[aria-label^='Check a1.q2:']")
+        for answer, verdict, mistake in [(REFERENCE_IGNORED, "Not passed", "reference ignored"),
+                                         (HARD_MAX, "Not passed", "hard max"), (solution, "Passed", None)]:
+            notebook.rewrite("def soft_bellman", "".join(answer))
+            notebook.run_cell("def soft_bellman")
+            notebook.run_cell('check("a1.q2"')
+            expect(card).to_have_attribute("aria-label", f"Check a1.q2: {verdict}")
+            expect(card).to_be_visible()
+            if mistake:
+                expect(card).to_contain_text(f"This looks like: {mistake}")
+                card.screenshot(path=ARTIFACTS / f"card_{mistake.replace(' ', '_')}.png")
+        assert notebook.complaints() == []
+    kept = [entry["status"] for entry in progress.read()[0] if entry["question"] == "a1.q2"]
+    assert kept[-4:] == ["not yet", "failed", "failed", "passed"]
