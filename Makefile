@@ -44,7 +44,7 @@ lock:           ## write requirements.lock anew from pyproject.toml
 	rm -rf build/lock
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install --quiet $(INDEX) --editable .
-	build/lock/bin/python -m pip freeze --exclude-editable --exclude setuptools > build/lock/freeze
+	build/lock/bin/python -m pip freeze --all --exclude pip --exclude-editable > build/lock/freeze
 	{ echo "# pyproject.toml's packages and all that those need, as they were installed together."; \
 	  echo '# Written by: make lock'; \
 	  sed 's/+[A-Za-z0-9.]*$$//' build/lock/freeze | grep -Ev '^(cuda|nvidia|triton)'; } > requirements.lock
@@ -72,5 +72,5 @@ $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(PIP) $(INDEX) --constraint requirements.lock "$$(grep '^torch==' requirements.lock)"
 	$(PIP) --quiet --requirement requirements.lock
-	$(PIP) --quiet --no-deps --editable .
+	$(PIP) --quiet --no-deps --no-build-isolation --editable .
 	@touch $@

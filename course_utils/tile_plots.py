@@ -69,5 +69,5 @@ def draw_bounds(ax, reward_set, limits=None):
     ax.set_yticks(range(len(bounds)), [bound.text(colour) for colour, bound in bounds.items()])
     ax.set(xlim=(low, high), ylim=(len(bounds) - 0.5, -0.5), xlabel="reward, in steps of living")
     ax.spines[["top", "right", "left"]].set_visible(False)
-    ax.tick_params(left=False)
+    ax.tick_params(axis="y", left=False, pad=12)
     return ax

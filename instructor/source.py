@@ -94,6 +94,10 @@ def read_cells(text, problems):
     if before or not starts:
         problems.add(before[0] if before else 1, "text outside a cell, expected the file to start with `# %%`")
         return []
+    untagged = [n for n in starts if re.search(r"\btags\s*=\s*[^\[\s]", lines[n - 1])]
+    if untagged:  # jupytext would stop here, without a line
+        problems.add(untagged[0], 'tags are not a list, expected tags=["…"]')
+        return []
     cells = []
     read = jupytext.reads("\n".join(lines[starts[0] - 1 :]), PERCENT).cells
     for raw, start, end in zip(read, starts, starts[1:] + [len(lines) + 1], strict=True):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 
 from PIL import Image
@@ -16,7 +17,7 @@ from playwright.sync_api import sync_playwright
 from course_utils.doctor import chromium
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
+         "--disable-component-update", "--disable-sync", "--no-proxy-server"]
 SETTINGS = {  # draw all cells, also those off the screen; ask nothing of the network
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
@@ -54,16 +55,18 @@ class Lab:
         browser = chromium()
         if browser is None:
             raise RuntimeError("the browser tests need Chromium: sudo apt install chromium (see: course doctor)")
-        self.start_server()
-        self.playwright = sync_playwright().start()
-        self.browser = self.playwright.chromium.launch(executable_path=browser, args=FLAGS)
+        with ExitStack() as undo:             # if the browser does not start, the server is stopped all the same
+            self.start_server()
+            undo.callback(self.server.wait, 30)
+            undo.callback(self.server.terminate)
+            playwright = undo.enter_context(sync_playwright())
+            self.browser = playwright.chromium.launch(executable_path=browser, args=FLAGS)
+            undo.callback(self.browser.close)
+            self.undo = undo.pop_all()
         return self
 
     def __exit__(self, *_):
-        self.browser.close()
-        self.playwright.stop()
-        self.server.terminate()
-        self.server.wait(30)
+        self.undo.close()
 
     def start_server(self):
         config = self.scratch / "config"
@@ -92,7 +95,8 @@ class Lab:
         """A call to the server's REST interface."""
         request = urllib.request.Request(self.url + path, method=method,
                                          headers={"Authorization": f"token {self.token}"})
-        with urllib.request.urlopen(request, timeout=20) as reply:
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with direct.open(request, timeout=20) as reply:
             return json.loads(reply.read() or "null")
 
     def open(self, path: str) -> "Notebook":

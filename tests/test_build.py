@@ -250,6 +250,7 @@ def test_text_tags_and_magics_reach_the_notebook(course):
         '%timeit x\n%matplotlib inline\n# ls is a comment\nx = "%"',
         "$θ$\n\n- é",
     ]
+    assert [cell.cell_type for cell in built] == ["markdown", "code", "markdown"]
     assert [dict(cell.metadata) for cell in built] == [{}, {"tags": ["hide-input"]}, {}]
 
 
@@ -283,6 +284,7 @@ def test_ids_survive_insertion_and_tell_twins_apart(course):
     cells = ["# %%\nx = 1", "# %% [markdown]\n# x = 1", "# %%\nx = 1", "# %%\nx = 1"]
     old = [cell.id for cell in notebooks(course(lecture(*cells)))["notebooks/01_first.ipynb"].cells]
     new = [cell.id for cell in notebooks(course(lecture("# %%\ny = 2", *cells)))["notebooks/01_first.ipynb"].cells]
+    assert old[4] == f"{old[1]}-3" and re.fullmatch("[0-9a-f]{12}", old[1])
     assert len(set(old)) == 5 and old == new[:1] + new[2:] and new[1] not in old
 
 
@@ -568,7 +570,7 @@ LECTURE_RULES = {
         [(5, "broken uses nowhere, which course_utils.planning does not define")],
     ),
     "show: broken module": ("# %%\nfrom course_utils.bad import f  # show", [(5, "cannot show from course_utils.bad")]),
-    "tags without a list": ('# %% tags="hide"\nx = 1', [(1, "not a valid notebook")]),
+    "tags without a list": ('# %% tags="hide"\nx = 1', [(4, "tags are not a list")]),
     "several": ("# %%\nx = = 1\n\n# %%\nplt.figure()\n\n# %% [raw]\n# x", [(5, "not P"), (8, "plt.f"), (10, "raw")]),
 }
 
@@ -635,6 +637,7 @@ def test_problems_of_all_files_are_collected_in_order(course):
     (root / "authoring/lectures/01_twin.py").write_text(lecture("# %%\nx = 1"))
     (root / "authoring/assignments/a2_empty").mkdir()
     (root / "authoring/assignments/first").mkdir()
+    (root / "authoring/assignments/notes.md").write_text("Not an assignment.")
     found = [re.match(r"(\S+): (\w+ \w+)", text).groups() for text in problems(root)]
     assert found == [
         (f"{ASSIGNMENT}:14", "question a1"),

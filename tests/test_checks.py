@@ -136,7 +136,8 @@ def test_exception_raised_in_a_helper_of_the_student():
 
     def fn(x, c):
         return helper(x)
-    assert 'return {}["missing"]' in good(run(fn)) and "of helper" in repr(run(fn))
+    line = helper.__code__.co_firstlineno + 1
+    assert 'return {}["missing"]' in good(run(fn)) and f"line {line} of helper" in repr(run(fn))
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), RecursionError("deep"), AssertionError(), ValueError("a\nb\x1b[31m")])
@@ -224,13 +225,14 @@ def test_changed_inputs():
 
 
 def test_a_buffer_that_is_returned_again_and_again_is_read_at_once():
-    buffers = {}
+    buffer = np.zeros(3)
 
-    def fn(x, c):
-        y = buffers.setdefault(len(x) > 1, np.zeros(3))[:len(x)]
-        y[:] = c * x
+    def fn(x, c, scale=1):
+        y = buffer[:len(x)]
+        y[:] = scale * x
         return y
-    assert run(fn).passed
+    assert run(lambda x, c: fn(x, c, scale=c)).passed
+    assert run(fn).mistake == "not scaled"
 
 
 def test_not_the_same_twice():
@@ -309,6 +311,12 @@ def test_single_precision_is_judged_more_mildly_and_double_is_not():
     assert run(lambda x, c: np.float32(c) * np.float32(x)).passed
     assert not run(lambda x, c: c * x * (1 + 3e-6)).passed
     assert not run(lambda x, c: np.float32(c * x * 1.01)).passed
+
+
+def test_a_predicate_must_hold_for_every_wrong_output():
+    short = Mistake("short", "…", when=lambda case, outputs: len(outputs[0]) < 3)
+    assert run(lambda x, c: x if len(x) < 3 else c * x, mistakes=(short,)).mistake == "short"
+    assert run(lambda x, c: x, mistakes=(short,)).mistake is None
 
 
 # check(), the registry, progress

@@ -13,8 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK_TEXT = (ROOT / "requirements.lock").read_text()
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())
-# What torch's builds for Python 3.12 and later, and those for CUDA, want besides: not one set of versions for all.
-NOT_LOCKED = re.compile("setuptools|triton|cuda|nvidia")
+NOT_LOCKED = re.compile("triton|cuda|nvidia")      # what torch's CUDA builds want besides
 
 
 def pins(lines) -> dict[str, str]:

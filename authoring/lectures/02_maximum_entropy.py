@@ -242,7 +242,7 @@ assert "2 sessions" in draw_sessions(0.1, 1).alt and "64 sessions" in draw_sessi
 # exponentially; cold, the crowd does not matter. (Both are asserted above.)
 
 # %%
-slider = dict(continuous_update=False, style=dict(description_width="6em"))
+slider = dict(continuous_update=False, style=dict(description_width="8em"))
 interact(
     draw_sessions,
     temperature=FloatLogSlider(value=1, base=10, min=-1, max=1, step=0.05, **slider),
@@ -344,13 +344,13 @@ assert np.allclose((p * fish) @ score, change_of_fish, atol=1e-5)  # the policy 
 # the policy gradient of the fish by REINFORCE.
 
 # %%
-def sampled(seed, n=1000):
+def sampled(rng, n=1000):
     """Two estimates from n sessions of the model: E F (K,), and ∇ E[fish] (K,)."""
-    k = np.random.default_rng(seed).choice(len(F), size=n, p=p)
+    k = rng.choice(len(F), size=n, p=p)
     return F[k].mean(axis=0), (fish[k, None] * score[k]).mean(axis=0)
 
 
-estimates = np.array([sampled(seed) for seed in range(8)])  # (seeds, 2, K)
+estimates = np.array([sampled(np.random.default_rng(seed)) for seed in range(8)])  # (seeds, 2, K)
 mean, sd = estimates.mean(axis=0), estimates.std(axis=0, ddof=1)
 exact = np.array([p @ F, (p * fish) @ score])
 for what, m, s, e in zip(("E F          ", "∇ E fish     "), mean, sd, exact, strict=True):
@@ -689,13 +689,14 @@ assert np.allclose(maxent_irl(calm, f, f_E, tol=1e-7).θ, θ_E, atol=1e-6)  # ex
 
 
 # %%
-def error_of_fit(n, seed):
-    D = sample_trajectories(calm, π_E, n, np.random.default_rng(seed))
+def error_of_fit(n, rng):
+    D = sample_trajectories(calm, π_E, n, rng)
     f_hat = feature_expectations(calm, f, empirical_occupancy(calm, D))
     return np.linalg.norm(maxent_irl(calm, f, f_hat).θ - θ_E)
 
 
-errors = {n: np.array([error_of_fit(n, seed) for seed in range(8)]) for n in (100, 1000, 10_000)}
+seeds = range(8)
+errors = {n: np.array([error_of_fit(n, np.random.default_rng(k)) for k in seeds]) for n in (100, 1000, 10_000)}
 for n, e in errors.items():
     print(f"{n:6d} sessions: ‖θ − θ_E‖ = {e.mean():.3f} ± {e.std(ddof=1):.3f}")
 assert 3 < errors[100].mean() / errors[10_000].mean() < 30  # 100 times the data, about 10 times better
@@ -1139,7 +1140,7 @@ assert primal.success and np.isclose(-primal.fun, found.fun, atol=1e-8)  # the b
 #
 # None that is a fixed box: $\frac\lambda2\|\theta\|^2$ is the dual of *paying*
 # $\frac1{2\lambda}\|\mathbb E_\pi F - \hat f\|^2$ in the objective. Mismatch is allowed everywhere, at a quadratic
-# price; so no weight becomes exactly 0.
+# price: weights shrink, and none is made exactly 0.
 # </details>
 #
 # ## 8. What no data can tell
@@ -1448,9 +1449,9 @@ show(fig, alt="Partial sums of the partition function against the longest sessio
 assert np.array_equal(calm_sessions.actions @ [8, 4, 2, 1], np.arange(16))  # a session's number: its actions as bits
 
 
-def metropolis(R, steps, seed, chains=50):
+def metropolis(R, steps, rng, chains=50):
     """The share of time that `chains` parallel chains spend in each session."""
-    rng, visits = np.random.default_rng(seed), np.zeros(len(R))
+    visits = np.zeros(len(R))
     τ = rng.integers(len(R), size=chains)
     for _ in range(steps):
         proposed = τ ^ (1 << rng.integers(H, size=chains))  # flip one bit: change one action
@@ -1466,12 +1467,13 @@ def metropolis(R, steps, seed, chains=50):
 
 # %%
 R = F @ θ_E
-far = np.array([[np.abs(metropolis(R, steps, seed) - p_E).sum() / 2 for seed in range(6)] for steps in (30, 300, 3000)])
+shares = [[metropolis(R, n, np.random.default_rng(seed)) for seed in range(6)] for n in (30, 300, 3000)]
+far = np.abs(np.array(shares) - p_E).sum(axis=2) / 2  # (steps, seeds)
 for steps, tv in zip((30, 300, 3000), far, strict=True):
     print(f"{50 * steps:6d} steps in all: distance {tv.mean():.4f} ± {tv.std(ddof=1):.4f}")
 
 assert far[2].max() < 0.03 and far[2].mean() < far[1].mean() < far[0].mean()
-assert np.allclose(metropolis(R, 300, 0), metropolis(R + 2**20, 300, 0))
+assert np.allclose(*(metropolis(R + c, 300, np.random.default_rng(0)) for c in (0, 2**20)))
 
 # %% [markdown]
 # **Why care?** $Z$ is not the obstacle in the model-free case. Finding the good sessions is: one random change of a
@@ -1507,8 +1509,8 @@ assert np.allclose(metropolis(R, 300, 0), metropolis(R + 2**20, 300, 0))
 #   Algorithm 1 with section 6 at hand.
 # * Ziebart, Bagnell, Dey, *Modeling Interaction via the Principle of Maximum Causal Entropy*, ICML 2010; and Ziebart's
 #   thesis, Carnegie Mellon 2010.
-# * Gleave, Toyer, *A Primer on Maximum Causal Entropy Inverse Reinforcement Learning*, 2022, arXiv:2203.11409. The
-#   cleanest derivation in print.
+# * Gleave, Toyer, *A Primer on Maximum Causal Entropy Inverse Reinforcement Learning*, 2022, arXiv:2203.11409. A
+#   compact derivation.
 # * Levine, *Reinforcement Learning and Control as Probabilistic Inference*, 2018, arXiv:1805.00909. The optimist, and
 #   its cure, from the side of inference.
 # * Ng, Harada, Russell, *Policy Invariance under Reward Transformations*, ICML 1999. Potential shaping.

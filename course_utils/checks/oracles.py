@@ -6,10 +6,14 @@ from __future__ import annotations
 
 import numpy as np
 
+MOST = 10**7          # things to enumerate: beyond this an enumeration is refused, before the memory is gone
+
 
 def sessions(next_state, r, start, horizon):
     """Every session of a deterministic world: rewards (A^H,) and the states s_0 … s_H, shape (H+1, A^H)."""
     A = r.shape[1]
+    if horizon > 60 or A**horizon > MOST:
+        raise ValueError(f"{A}^{horizon} sessions are too many to enumerate")
     plans = np.indices((A,) * horizon).reshape(horizon, A**horizon)
     states, R = [np.full(A**horizon, start)], np.zeros(A**horizon)
     for a in plans:
@@ -83,6 +87,8 @@ def path_visits(first, steps):
     where, weight = np.arange(S), np.asarray(first, dtype=float)
     d = [np.bincount(where, weight, S)]
     for W in steps:
+        if len(weight) * W[0].size > MOST:
+            raise ValueError(f"{len(weight)} × {W[0].size} paths are too many to enumerate")
         weight = weight[:, None, None] * W[where]
         where = np.broadcast_to(np.arange(S), weight.shape).ravel()
         weight = weight.ravel()

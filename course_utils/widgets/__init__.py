@@ -1,0 +1,1 @@
+"""Things to play with in a notebook: thin shells around tested functions."""

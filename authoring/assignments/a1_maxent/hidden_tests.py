@@ -3,6 +3,7 @@
 They follow the same definitions as the public checks, on other sizes and kinds of instances: larger worlds, a single
 state, a single action, a horizon of one, impossible moves, large and huge rewards, integers and single precision.
 The expected values come from methods that are fast on larger worlds and still are not the recursions asked for.
+Only the public instances are small enough to recompute mistakes on them by enumeration: do not `recognise` here.
 """
 import numpy as np
 
