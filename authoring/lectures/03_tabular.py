@@ -244,7 +244,7 @@ def climb(mdp, features, f_expert, step, steps, plan=soft_value_iteration, count
     return θ, np.array(gaps)
 
 
-θ_climbed, gaps_climbed = climb(mdp, f, f_expert, step=0.1, steps=600)
+θ_climbed, gaps_climbed = climb(mdp, f, f_expert, step=0.2, steps=300)
 print("steps on lawn, mud, bench in a walk:", f_expert)
 print(f"gap {gaps_climbed[0]:.2f} → {gaps_climbed[-1]:.1e};  θ = {θ_climbed};  true {θ_true}")
 assert np.allclose(θ_climbed - θ_climbed[0], θ_true, atol=1e-2)
@@ -358,7 +358,7 @@ def visit_error(mdp, π, m_expert):
 
 # %%
 safe = 1 / (mdp.horizon * np.linalg.norm(f, axis=2).max()) ** 2
-_, gaps_safe = climb(mdp, f, f_expert, step=safe, steps=600)
+_, gaps_safe = climb(mdp, f, f_expert, step=safe, steps=300)
 assert (np.diff(gaps_safe) <= 1e-9).all()  # identity: monotone
 
 gaps_lbfgs = []
@@ -376,12 +376,12 @@ assert gaps_lbfgs[-1] < 1e-4 and len(gaps_lbfgs) < 60
 # %%
 fig, ax = plt.subplots(figsize=(6, 2.8))
 ax.semilogy(gaps_safe, label=f"ascent, safe step {safe:g}")
-ax.semilogy(gaps_climbed, label="ascent, step 0.1")
+ax.semilogy(gaps_climbed, label="ascent, step 0.2")
 ax.semilogy(gaps_lbfgs, "k.-", label="L-BFGS")
 ax.set(xlabel="evaluations of the gradient", ylabel="length of the gradient", title="Feature gap")
 ax.legend()
-show(fig, alt="The feature gap against evaluations, logarithmic. Ascent with the safe step falls by little more than "
-     "one order of magnitude in 600 steps, with step 0.1 by five; L-BFGS is there in about fifteen evaluations.")
+show(fig, alt="The feature gap against evaluations, logarithmic. Ascent with the safe step falls by about one order "
+     "of magnitude in 300 steps, with step 0.2 by five; L-BFGS is there in about fifteen evaluations.")
 
 # %% [markdown]
 # ### Two ways of having no best θ
@@ -389,7 +389,7 @@ show(fig, alt="The feature gap against evaluations, logarithmic. Ascent with the
 # **The expert never errs.** Let the expert be *optimal* instead of soft. To match such a person takes probabilities
 # of exactly 0 and 1, hence an infinitely long θ: a tighter tolerance does not give a better answer but a longer one.
 #
-# **The data were lucky.** Three walks, and nobody slipped into the mud though in this world one *must* slip now and
+# **The data were lucky.** Three walks of that expert, and nobody slipped, in a park where one must slip now and
 # then. No policy has these expected features, so $L$ falls without end and the gap never closes. `maxent_irl`
 # raises.
 
@@ -398,31 +398,36 @@ _, _, π_best = value_iteration(mdp, r_true)
 f_best = feature_expectations(mdp, f, planning.occupancy(mdp, π_best))
 lengths = [np.linalg.norm(maxent_irl(mdp, f, f_best, tol=tol).θ) for tol in (1e-2, 1e-4, 1e-6)]
 print("optimal expert: ‖θ‖ at tolerance 1e-2, 1e-4, 1e-6:", np.round(lengths))
-assert (np.diff(lengths) > 50).all()
+assert (np.diff(lengths) > 0).all()
 
-three_walks = empirical_occupancy(mdp, sample_trajectories(mdp, π_expert, 3, np.random.default_rng(1)))
+three_walks = empirical_occupancy(mdp, sample_trajectories(mdp, π_best, 3, np.random.default_rng(1)))
 f_lucky = feature_expectations(mdp, f, three_walks)
 try:
     maxent_irl(mdp, f, f_lucky, max_iterations=20)
     raise AssertionError("this should not converge")
 except ConvergenceError as error:
-    print("three walks, steps on lawn, mud, bench:", f_lucky, "\nConvergenceError:", error)
+    print("ConvergenceError:", error)
 
 # %% [markdown]
 # The remedy for both is the term $\frac{\lambda}{2}\lVert\theta\rVert^2$ of (5), `l2` in the code. $L$ is then
 # strictly convex with one finite minimum, where what is left of the gap is exactly
-# $\hat f - \mathbb E f = \lambda\theta$ (**identity**).
+# $\hat f - \mathbb E f = \lambda\theta$. The last assert proves that the luck was real: for the weights found, the
+# best of all policies earns less than the three walks did.
 
 # %%
-for name, features_seen in (("optimal expert", f_best), ("three walks", f_lucky)):
-    ridge = maxent_irl(mdp, f, features_seen, l2=0.05)
-    gap = features_seen - feature_expectations(mdp, f, occupancy(mdp, ridge.π))
-    print(f"{name:14s}: θ = {ridge.θ}, gap = {gap}, λθ = {0.05 * ridge.θ}")
-    assert np.allclose(gap, 0.05 * ridge.θ, atol=1e-4)
+for name, seen_features in (("optimal expert", f_best), ("three walks", f_lucky)):
+    ridge = maxent_irl(mdp, f, seen_features, l2=0.05)
+    gap = seen_features - feature_expectations(mdp, f, occupancy(mdp, ridge.π))
+    print(f"{name:14s}: features {seen_features}, θ = {ridge.θ}, gap = {gap}")
+    assert np.allclose(gap, 0.05 * ridge.θ, atol=1e-4)  # identity
+
+most = mdp.p0 @ value_iteration(mdp, ridge.reward)[0][0]
+print(f"most that a policy can earn with the last θ: {most:.1f}; the three walks earned {f_lucky @ ridge.θ:.1f}")
+assert most < f_lucky @ ridge.θ
 
 # %% [markdown]
 # Read `l2` as a prior: with $N$ sessions and $\theta \sim \mathcal N(0, \sigma^2)$ the most probable θ has
-# $\lambda = 1/(\sigma^2 N)$. Below we use σ = 3 wherever the data are finite.
+# $\lambda = 1/(\sigma^2 N)$. Below we use σ = 1 wherever the data are finite.
 #
 # ## 5 · Richer rewards: places, bumps, a network
 #
@@ -430,18 +435,18 @@ for name, features_seen in (("optimal expert", f_best), ("three walks", f_lucky)
 # walks, four classes:
 #
 # * **ground**: the three features above;
-# * **bumps**: a Gaussian bump at every second cell (radial basis functions), linear in its weights;
+# * **bumps**: a Gaussian bump on every cell (radial basis functions), linear in its weights;
 # * **places**: a weight of its own for each state, held in check by `l2`;
 # * **network**: raw (row, column) into a small neural net.
 
 # %%
-def fit_linear(mdp, features, m_data, N, σ=3.0):
+def fit_linear(mdp, features, m_data, N, σ=1.0):
     """maxent_irl on N demonstrations whose empirical occupancy is m_data, with the prior θ ~ N(0, σ²)."""
     return maxent_irl(mdp, features, feature_expectations(mdp, features, m_data), l2=1 / (σ**2 * N), tol=1e-3)
 
 
 m_data = empirical_occupancy(mdp, sample_trajectories(mdp, π_expert, 200, np.random.default_rng(0)))
-bumps = radial_features(park, [(i, j) for i in range(0, 6, 2) for j in range(0, 7, 2)], width=1.0)
+bumps = radial_features(park, [(i, j) for i in range(6) for j in range(7)], width=0.7)
 classes = {"ground": f, "bumps": bumps, "places": state_indicators(park)}
 rewards = {name: fit_linear(mdp, features, m_data, 200).reward for name, features in classes.items()}
 
@@ -461,7 +466,7 @@ def fit_network(seed):
     torch.manual_seed(seed)  # the initial weights are the only randomness
     net = torch.nn.Sequential(torch.nn.Linear(2, 32), torch.nn.Tanh(), torch.nn.Linear(32, 32), torch.nn.Tanh(),
                               torch.nn.Linear(32, 1))
-    return deep_maxent_irl(mdp, net, coordinates, m_data, steps=150)[0]
+    return deep_maxent_irl(mdp, net, coordinates, m_data, steps=120)[0]
 
 
 networks = {f"net, seed {seed}": fit_network(seed) for seed in range(5)}
@@ -532,7 +537,7 @@ numbers = np.array([4, 16, 64, 256])
 results = np.array([[with_demonstrations(N, seed) for seed in range(6)] for N in numbers])  # [N, seed, measure, method]
 median = np.median(results, axis=1)
 for N, (errors, scores) in zip(numbers, median):
-    print(f"{N:4d} walks: median visit error {errors}, median score {scores}   (ground, places, clone)")
+    print(f"{N:4d} walks, medians of ground, places, clone: visit error {errors}, score {scores}")
 
 exponent = np.polyfit(np.log(numbers), np.log(median[:, 0, 1]), 1)[0]
 floor = visit_error(mdp, clone(mdp, m_expert, 10**9), m_expert)
@@ -585,14 +590,22 @@ interact(redraw, slip=FloatSlider(value=0.1, min=0, max=0.5, step=0.05, continuo
          log2_N=IntSlider(value=6, min=1, max=10, description="log₂ N", continuous_update=False));
 
 # %% [markdown]
-# Watch the recovered reward while $N$ grows at slip 0.1, then at slip 0.5, where everybody is pushed everywhere. The
-# sliders are a thin shell around `recover`; the next cell tests it at their ends.
+# Let $N$ grow at slip 0.1: the bench is found at once, the mud only where people come near it. Then raise the slip
+# to 0.3: the walks get worse and the recovered reward gets *better*, because now everybody is pushed everywhere. The
+# sliders are a thin shell around `recover`; the next cell tests it at their ends, and that claim (**statistical**, 6
+# seeds).
 
 # %%
 for slip in (0.0, 0.5):
     few, many = (visit_error(world.mdp, fit.π, m) for world, fit, m in (recover(slip, 2), recover(slip, 1024)))
     print(f"slip {slip}: visit error {few:.3f} with 2 walks, {many:.3f} with 1024")
     assert many < few and many < 0.05
+
+likeness = {slip: [np.corrcoef(recover(slip, 1024, seed)[1].θ, r_true[:, 0])[0, 1] for seed in range(6)]
+            for slip in (0.1, 0.3)}
+for slip, values in likeness.items():
+    print(f"slip {slip}: correlation of true and recovered reward {np.mean(values):.2f} ± {np.std(values):.2f}")
+assert np.mean(likeness[0.3]) > np.mean(likeness[0.1]) + 0.05
 
 began = time.perf_counter()
 redraw(0.3, 8)
@@ -676,7 +689,8 @@ def transfer(seed, N=100):
 # %% [markdown]
 # The features of a new map need no demonstrations: θ says what mud is worth, the new map says where it is. So the
 # reward is **re-planned** and the clone **transplanted**; for comparison also the *perfect* clone, the expert's own
-# $\pi_t$. **Statistical**, 10 seeds.
+# $\pi_t$. **Statistical**, 10 seeds. (A reward is scored by its best policy, so it may beat the expert; a clone
+# keeps the expert's randomness. Compare a method with itself, from row to row.)
 
 # %%
 scores = np.array([transfer(seed) for seed in range(10)])  # [seed, park, method]
@@ -689,12 +703,13 @@ assert (scores[:, :, 0] > scores[:, :, 1]).all() and (scores[:, 1, 0] - scores[:
 # %%
 world, features = parks["tree"]
 data = empirical_occupancy(mdp, sample_trajectories(mdp, π_expert, 100, np.random.default_rng(0)))
-_, _, replanned = value_iteration(world.mdp, features @ fit_linear(mdp, f, data, 100).θ)
-draw_maps("Visits in the park with the fallen tree. The re-planned reward walks around the mud along the bottom to the "
-          "bench; the clone keeps pushing against the tree.", "The hatched cell in the dry path is the tree.",
-          reward_re_planned=(world, occupancy(world.mdp, replanned).sum(axis=1), VISITS),
-          clone_transplanted=(world, occupancy(world.mdp, transplant(clone(mdp, data, 100), park, world)).sum(axis=1),
-                              VISITS))
+plans = {"best possible": value_iteration(world.mdp, features @ θ_true)[2],
+         "recovered reward, re-planned": value_iteration(world.mdp, features @ fit_linear(mdp, f, data, 100).θ)[2],
+         "clone, transplanted": transplant(clone(mdp, data, 100), park, world)}
+draw_maps("Visits in the park with the fallen tree. The re-planned reward and the best policy look alike: around the "
+          "mud along the bottom, or across it, to the bench. The clone keeps pushing against the tree.",
+          "Visits. The hatched cell in the dry path is the tree.",
+          **{title: (world, occupancy(world.mdp, π).sum(axis=1), VISITS) for title, π in plans.items()})
 
 # %% [markdown]
 # The clone is not a bad learner: even the perfect one walks into the tree. It knows *what* people did in the old
@@ -803,7 +818,7 @@ def dual_2008(θ):
 
 # %%
 found = minimize(dual_2008, np.zeros(3), jac=True, method="L-BFGS-B", options={"gtol": 1e-6, "ftol": 0})
-θ_algorithm_1, gaps_algorithm_1 = climb(icy.mdp, f_icy, f_hat, step=0.02, steps=400, plan=plan_2008)
+θ_algorithm_1, gaps_algorithm_1 = climb(icy.mdp, f_icy, f_hat, step=0.02, steps=300, plan=plan_2008)
 fits = {"2010": (maxent_irl(icy.mdp, f_icy, f_hat).θ, 0.0), "2008": (found.x, np.abs(found.jac).max()),
         "Algorithm 1": (θ_algorithm_1, gaps_algorithm_1[-1])}
 
@@ -818,7 +833,7 @@ for name, (θ, gap) in fits.items():
 
 assert abs(regret["2010"]) < 1e-3 and regret["2008"] > 0.3
 assert fits["2008"][1] < 1e-4 and np.ptp(fits["2008"][0]) < np.ptp(θ_true) / 2  # converged, to less than half
-assert gaps_algorithm_1[-1] > 0.9 * gaps_algorithm_1[200] > 0.5                 # stuck
+assert gaps_algorithm_1[-1] > 0.9 * gaps_algorithm_1[150] > 0.5                 # stuck
 
 # %% [markdown]
 # **2010** is exact. **2008** converges, and in its own wishful world its visits match; but who trusts to luck needs
