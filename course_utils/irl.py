@@ -63,7 +63,7 @@ def maxent_dual(mdp, features, expert_features, θ, l2=0.0):
     return value, gradient
 
 
-def maxent_irl(mdp, features, expert_features, l2=0.0, tol=1e-5, max_iterations=1000):
+def maxent_irl(mdp, features, expert_features, l2=0.0, tol=1e-5, max_evaluations=500):
     """Fit the weights θ of the reward r[s,a] = Σ_k f[s,a,k] θ_k: L-BFGS on the convex dual, from θ = 0.
 
     features: (S, A, K), or sparse (S·A, K).  expert_features: (K,), expected (discounted) sums over a session.
@@ -81,14 +81,14 @@ def maxent_irl(mdp, features, expert_features, l2=0.0, tol=1e-5, max_iterations=
         np.zeros(f.shape[1]),
         jac=True,
         method="L-BFGS-B",
-        options={"gtol": tol, "ftol": 0.0, "maxiter": max_iterations, "maxfun": 2 * max_iterations, "maxcor": 30},
+        options={"gtol": tol, "ftol": 0.0, "maxiter": max_evaluations, "maxfun": max_evaluations, "maxcor": 30},
     )
     θ, gap = found.x, np.abs(found.jac).max()
     if not gap <= tol:
         raise ConvergenceError(
-            f"the feature gap is {gap:.3g} after {found.nit} iterations, above tol = {tol:g} ({found.message}); "
-            f"‖θ‖ = {np.linalg.norm(θ):.3g}. If it is large, the expert never does some things and the best θ is "
-            f"infinitely long: give l2 > 0. If tol is near 1e-8, it is below what rounding allows"
+            f"the feature gap is {gap:.3g} after {found.nfev} evaluations, above tol = {tol:g}; ‖θ‖ = "
+            f"{np.linalg.norm(θ):.3g}. If that is large, no θ is best: the expert never does some things, or few "
+            f"sessions were luckier than any policy; give l2 > 0. If tol is near 1e-8, rounding is in the way"
         )
     reward = (f @ θ).reshape(mdp.n_states, mdp.n_actions)
     _, _, π = soft_value_iteration(mdp, reward)

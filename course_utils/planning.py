@@ -110,7 +110,7 @@ def visitation(mdp, π):
     """
     π = checked_policy(mdp, π)
     if mdp.horizon is None:
-        return spsolve((sp.eye_array(mdp.n_states) - mdp.discount * _between_living(mdp, π).T).tocsc(), mdp.p0)
+        return spsolve((sp.eye_array(mdp.n_states) - mdp.discount * policy_transitions(mdp, π).T).tocsc(), mdp.p0)
     d = np.zeros((mdp.horizon, mdp.n_states))
     d[0] = mdp.p0
     for t in range(mdp.horizon - 1):
@@ -132,14 +132,14 @@ def policy_evaluation(mdp, π, r):
     π, r = checked_policy(mdp, π), mdp.reward(r)
     if mdp.horizon is None:
         gain = mdp.alive * (π * r).sum(axis=1)
-        return spsolve((sp.eye_array(mdp.n_states) - mdp.discount * _between_living(mdp, π)).tocsc(), gain)
+        return spsolve((sp.eye_array(mdp.n_states) - mdp.discount * policy_transitions(mdp, π)).tocsc(), gain)
     V = np.zeros((mdp.horizon + 1, mdp.n_states))
     for t in reversed(range(mdp.horizon)):
         V[t] = mdp.alive * (π[t] * (r + mdp.discount * mdp.expect(V[t + 1]))).sum(axis=1)
     return V
 
 
-def _between_living(mdp, π):
+def policy_transitions(mdp, π):
     """P_π[s,s'] = Σ_a π[s,a] P[s,a,s'], without what leads to or from a terminal state."""
     S, A = π.shape
     choose = sp.csr_array((π.reshape(-1), np.arange(S * A), np.arange(0, S * A + 1, A)), shape=(S, S * A))

@@ -43,15 +43,13 @@ def draw_grid(ax, world, values, title="", cmap="viridis", limits=None, numbers=
     """A heat map of values[s] on the map of a GridWorld; walls are hatched grey.  Returns ax."""
     picture = world.picture(values)
     low, high = limits if limits is not None else (np.nanmin(picture), np.nanmax(picture))
-    ax.set_facecolor("0.75")
+    ax.patch.set(facecolor="0.75", hatch="////", edgecolor="0.5", lw=0)  # shows through where there is no state
     image = ax.imshow(picture, cmap=cmap, vmin=low, vmax=high)
     if numbers:
         for row, column in world.cells:
             value = picture[row, column]
             dark = (value - low) / (high - low or 1) < 0.6
             ax.text(column, row, f"{value:.2g}", ha="center", va="center", color="w" if dark else "k", fontsize=8)
-    for row, column in np.argwhere(world.index < 0):
-        ax.add_patch(plt.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, hatch="////", edgecolor="0.5", lw=0))
     for row, column in world.cells[world.mdp.terminal]:
         ax.add_patch(plt.Rectangle((column - 0.45, row - 0.45), 0.9, 0.9, fill=False, edgecolor="red", lw=2))
     ax.set(title=title, xticks=[], yticks=[])

@@ -142,9 +142,16 @@ class RewardSet:
             if RewardSet.from_rows(self.colours, [*others, violated]).empty:
                 needed = others
         # a ≤ and a ≥ in the same direction make one line
-        directions = {max(a, _negative(a)) for a, *_ in needed}
-        directions = sorted(directions, key=lambda a: (sum(map(abs, a)), _negative(a)))
-        return [self.bound(dict(zip(self.colours, a, strict=True))).text(_sum(self.colours, a)) for a in directions]
+        least, lines, fixed = RewardSet.from_rows(self.colours, needed), [], []
+        directions = {max(a, _negative(a)) for a in least.A}
+        for a in sorted(directions, key=lambda a: (sum(map(abs, a)), _negative(a))):
+            bound = least.bound(dict(zip(self.colours, a, strict=True)))
+            if bound.lower == bound.upper:
+                if np.linalg.matrix_rank([*fixed, a]) == len(fixed):
+                    continue  # it follows from the equations before it
+                fixed.append(a)
+            lines.append(bound.text(_sum(self.colours, a)))
+        return lines
 
     def _most(self, direction):
         """The supremum of direction·R, None if there is none, and whether it is attained."""
@@ -163,7 +170,7 @@ def _negative(a):
 
 
 def _dot(a, x):
-    return sum(p * q for p, q in zip(a, x, strict=True))
+    return sum(p * q for p, q in zip(a, x, strict=True) if p and q)  # most are 0, and fractions are slow
 
 
 def _minimum(c, A, b):

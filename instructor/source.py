@@ -42,13 +42,14 @@ class BuildError(Exception):
 
 
 class Problems(list):
-    """The problems of one file."""
+    """The problems of one file. `cut` is set where reading stopped, so that the rest is not reported as missing."""
 
     def __init__(self, path):
-        self.path = path
+        self.path, self.cut = path, False
 
-    def add(self, line, text):
+    def add(self, line, text, cut=False):
         self.append(Problem(self.path, line, text))
+        self.cut = self.cut or cut
 
 
 @dataclass
@@ -92,11 +93,11 @@ def read_cells(text, problems):
     header = lines.index("# ---", 1) + 1 if lines[0] == "# ---" and "# ---" in lines[1:] else 0
     before = [n for n in range(header + 1, (starts or [len(lines) + 1])[0]) if lines[n - 1].strip()]
     if before or not starts:
-        problems.add(before[0] if before else 1, "text outside a cell, expected the file to start with `# %%`")
+        problems.add(before[0] if before else 1, "text outside a cell, expected the file to start with `# %%`", True)
         return []
     untagged = [n for n in starts if re.search(r"\btags\s*=\s*[^\[\s]", lines[n - 1])]
     if untagged:  # jupytext would stop here, without a line
-        problems.add(untagged[0], 'tags are not a list, expected tags=["…"]')
+        problems.add(untagged[0], 'tags are not a list, expected tags=["…"]', True)
         return []
     cells = []
     read = jupytext.reads("\n".join(lines[starts[0] - 1 :]), PERCENT).cells
@@ -105,15 +106,12 @@ def read_cells(text, problems):
         if raw.cell_type == "markdown":
             naked = [n for n, line in enumerate(body, start + 1) if line.strip() and not line.startswith("#")]
             if naked:
-                problems.add(naked[0], "code in a markdown cell, expected every line to start with `# `")
+                problems.add(naked[0], "code in a markdown cell, expected every line to start with `# `", True)
                 return cells
         if squeeze("\n".join(body)) != squeeze(raw.source):
             odd = (n for n, line in enumerate(lines[start:end], start + 1) if LIKE_MARKER.match(line))
-            problems.add(
-                next(odd, start),
-                "cannot tell where this cell starts, expected `# %%` at the start of a line, "
-                "and never inside a string or a fenced block",
-            )
+            wanted = "expected `# %%` at the start of a line, and never inside a string or a fenced block"
+            problems.add(next(odd, start), f"cannot tell where this cell starts, {wanted}", True)
             return cells
         cell = make_cell(raw, start, problems)
         if cell:

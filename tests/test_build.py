@@ -420,6 +420,12 @@ ASSIGNMENT_RULES = {
         "        if y:\n            return y\n        ### END SOLUTION\n        else:\n            return x\n",
         [(33, "student's version is not Python")],
     ),
+    "block after a function": (
+        "def given(x):\n    return x\n",
+        "def given(x):\n    return x\n\n\n### BEGIN SOLUTION\nk = 2\n### END SOLUTION\n",
+        [(38, "outside a function")],
+    ),
+    "question is not Python": ("        return by * y\n", "        return by *\n", [(21, "not Python")]),
     "unknown question": (
         '# %% question="a1.q2"',
         '# %% question="a1.q7"',
@@ -466,12 +472,21 @@ ASSIGNMENT_RULES = {
         [(33, "a1.q2 has no check cell"), (58, "second check cell of a1.q1, expected one (the first is at line 28)")],
     ),
     "check is not last": ('check("a1.q1", double)', 'check("a1.q1", double)\nx = 1', [(28, "last expression")]),
+    "check before a call": ('check("a1.q1", double)', 'check("a1.q1", double)\nf(1)', [(28, "last expression")]),
+    "two checks in a cell": (
+        'check("a1.q1", double)',
+        'check("a1.q1", double)\ncheck("a1.q1", double)',
+        [(28, "one last expression")],
+    ),
     "check is assigned": ('check("a1.q1", double)', 'card = check("a1.q1", double)', [(28, "last expression")]),
     "unknown @question": (
         "# @question a1.q2",
         "# text\n# @question a1.q9",
         [(32, "unknown question 'a1.q9'"), (34, "a1.q2 has no @question line")],
     ),
+    "code in markdown": ("# Some prose.\n", "Some prose.\n", [(8, "code in a markdown cell")]),
+    "sign in a string": ('    """A box."""', '    """\n# %%\n    """', [(48, "cannot tell where this")]),
+    "text at the start": ("# %% [markdown]\n# # Write", "x = 1\n# %% [markdown]\n# # Write", [(1, "text outside")]),
     "duplicated @question": ("# Some prose.", "# @question a1.q1", [(10, "second @question line of a1.q1")]),
     "solution over the limit": (
         "    return helper(x)\n",
@@ -487,6 +502,21 @@ def test_assignment_rule(course, old, new, expected):
     assert_problems(course(assignment=A1.replace(old, new)), ASSIGNMENT, *expected)
 
 
+def test_questions_without_any_part_are_reported_at_the_top(course):
+    with pytest.raises(BuildError) as caught:
+        build(course(), QUESTIONS | {"a1.q3": question("a1.q3")})
+    kinds = ("@question line", "check cell", "question cell")
+    text = "question a1.q3 has no {}, expected one in this file"
+    assert [str(each) for each in caught.value.problems] == [f"{ASSIGNMENT}:1: {text.format(kind)}" for kind in kinds]
+
+
+def test_an_empty_registry_is_named(course):
+    with pytest.raises(
+        BuildError, match=f"{ASSIGNMENT}:10: unknown question 'a1.q1', expected one of an empty registry"
+    ):
+        build(course(), {})
+
+
 def test_the_longest_solution_passes(course):
     root = course(assignment=A1.replace("    return helper(x)\n", "    x = 1\n" * 19))
     cells = {cell.id: cell for cell in notebooks(root)["solutions/a1_maxent.ipynb"].cells}
@@ -498,6 +528,10 @@ def test_the_longest_solution_passes(course):
 LECTURE_RULES = {
     "marker": ("# %%\nx = 1\n### END SOLUTION", [(6, "expected it only in assignments")]),
     "question": ('# %% question="a1.q1"\nx = 1', [(4, "question cell in a lecture")]),
+    "question with a solution": (
+        '# %% question="a1.q1"\ndef f():\n    """F."""\n    ### BEGIN SOLUTION\n    return 1\n    ### END SOLUTION',
+        [(4, "question cell in a lecture"), (7, "only in assignments"), (9, "only in assignments")],
+    ),
     "@question": ("# %% [markdown]\n# Hi\n# @question a1.q1", [(6, "@question in a lecture")]),
     "unknown check": ('# %%\ncard = check("a1.q9", f)', [(5, "unknown question 'a1.q9'")]),
     "not Python": ("# %%\nx = 1\n\nx = = 2", [(7, "not Python (invalid syntax)")]),
@@ -625,6 +659,7 @@ def test_lecture_passes(course, cell):
         ("x = 1\n# %% [markdown]\n# # T\n#\n# ---\n", 1, "text outside a cell"),
         ("# %%\nx = 1\n", 1, "no title"),
         ("\n# %% [markdown]\n# ## Title\n", 2, "no title"),
+        ("# %%\n# a comment\nx = 1\n", 1, "no title"),
     ],
 )
 def test_start_of_a_file(course, text, line, fragment):
@@ -638,6 +673,7 @@ def test_problems_of_all_files_are_collected_in_order(course):
     (root / "authoring/assignments/a2_empty").mkdir()
     (root / "authoring/assignments/first").mkdir()
     (root / "authoring/assignments/notes.md").write_text("Not an assignment.")
+    assert "a1_slug" in problems(root)[3] and "01_slug" in problems(root)[6]
     found = [re.match(r"(\S+): (\w+ \w+)", text).groups() for text in problems(root)]
     assert found == [
         (f"{ASSIGNMENT}:14", "question a1"),
@@ -780,11 +816,15 @@ def test_command_builds_and_checks_from_any_folder(course, run):
     code, out, _ = run(root / "authoring" / "lectures")
     assert code == 0 and {line.split()[1] for line in out.split("\n") if line.startswith("wrote ")} == BUILT
     code, out, _ = run(root)
-    assert code == 0 and "wrote" not in out
-    assert run(root, "--check")[0] == 0
+    assert (code, out) == (0, "3 notebooks built, 0 changed\n")
+    (root / "authoring" / "pyproject.toml").write_text("")  # of something else: there is no authoring/ beside it
+    assert run(root / "authoring", "--check")[:2] == (0, "built notebooks are up to date\n")
+    (root / "notebooks/01_first.ipynb").unlink()
+    assert "--check: 1 file is not as built" in run(root, "--check")[1]
     (root / "assignments/a1_maxent.ipynb").write_text("{}\n")
     (root / "assignments/mine.ipynb").write_text("{}\n")
     code, out, _ = run(root, "--check")
+    assert "--check: 3 files are not as built" in out
     assert code == 1 and "\n-{}\n" in out and "assignments/mine.ipynb: no source" in out
     code, out, _ = run(root)
     assert code == 0 and "wrote assignments/a1_maxent.ipynb\n" in out and "left alone assignments/mine.ipynb" in out

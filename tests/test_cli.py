@@ -73,7 +73,7 @@ def test_the_last_check_counts_and_other_assignments_do_not(notebook, log, capsy
 
 
 def test_errors_are_told_by_cell_and_do_not_stop_the_run(notebook, log, capsys):
-    path = notebook("", "1 / 0", *[(id, "passed") for id in ASKED], "raise ValueError('first\\nsecond')")
+    path = notebook("  \n", "1 / 0", *[(id, "passed") for id in ASKED], "raise ValueError('first\\nsecond')")
     assert check(path) == 0
     out = capsys.readouterr().out
     assert "[2] ZeroDivisionError: division by zero\n" in out       # an empty cell gets no number

@@ -32,6 +32,11 @@ def test_a_wall_and_the_edge_stop_a_step_and_say_so():
     for direction, where in [("right", "on the right"), ("left", "on the left")]:
         player.move(direction)
         assert player.path == [[1, 0]] and where in player.message
+    for direction, where in [("up", "above"), ("down", "below")]:
+        player.move(direction)
+        player.move(direction)
+        assert player.session and player.message == f"There is a wall {where}."
+        player.reset()
     with pytest.raises(ValueError, match="northwest"):
         player.press("northwest")
 

@@ -291,18 +291,21 @@ def test_conflicts_are_told_in_words():
 
 
 def test_facts_describe_the_same_set():
-    """The lines of text, read back as inequalities, leave the same set: neither has a point outside the other."""
+    """The lines of text, read back as inequalities, leave the same set, and no line follows from the others."""
     rng = np.random.default_rng(5)
-    cases = [
-        consistent_rewards(FIRST_PUZZLE, sessions, "some") for sessions in ([""], ["URRDRRURRDR", "URRDRRURRDDUR"])
-    ]
+    tours = ["URRDRRURRDR", "URRDRRURRDDUR"]
+    cases = [consistent_rewards(FIRST_PUZZLE, sessions, "some") for sessions in ([""], tours, [*tours, ""])]
     for puzzle in [SECOND_PUZZLE, Puzzle(["rg.", "Sm."])] + [Puzzle(random_layout(rng)) for _ in range(10)]:
         true = {c: int(rng.integers(-3, 9)) for c in puzzle.colours}
         shown = optimal_sessions(puzzle, true).sessions
         cases += [consistent_rewards(puzzle, shown), consistent_rewards(puzzle, [*shown, ""], "some")]
     for found in cases:
         if not found.empty:
-            facts = [row for fact in found.facts() for row in read(fact, found.colours)]
+            lines = [read(fact, found.colours) for fact in found.facts()]
+            for line in lines:
+                rest = [row for other in lines if other is not line for row in other]
+                assert any(oracle_bounds([*rest, opposite(*row[:3])], len(row[0])) for row in line)
+            facts = sum(lines, [])
             for a, right, strict, _ in facts:  # each fact follows from the set …
                 assert oracle_bounds([*found.rows, opposite(a, right, strict)], len(a)) is None
             for a, right, strict, _ in found.rows:  # … and each inequality of the set from the facts

@@ -16,7 +16,7 @@
 # %%
 from course_utils import doctor
 
-everything_here = doctor.main() == 0
+doctor.main();
 
 # %% [markdown]
 # If something is missing, the arrow says how to get it. In a terminal, `course doctor` prints the same.
@@ -24,8 +24,9 @@ everything_here = doctor.main() == 0
 # %% [markdown]
 # ## The map
 #
-# Reinforcement learning is given a reward and looks for behaviour. **Inverse** reinforcement learning is given behaviour
-# and looks for the reward. **Imitation** learning wants the behaviour only, and soon meets the same questions.
+# Reinforcement learning is given a reward and looks for behaviour. **Inverse** reinforcement learning is given
+# behaviour and looks for the reward. **Imitation** learning wants the behaviour only, and soon meets the same
+# questions.
 #
 # | # | lecture | you come out with | state |
 # |---|---|---|---|
@@ -41,13 +42,13 @@ everything_here = doctor.main() == 0
 # | 10 | DAgger | how to stop them | planned |
 # | 11 | Your own demonstrations | all of it on your own data | planned |
 #
-# Assignments: [a1, Maximum entropy](../assignments/a1_maxent.ipynb) follows lecture 03. Its solution is in `solutions/`,
-# if your copy of the course has them: look there when you are done.
+# Assignments: [a1, Maximum entropy](../assignments/a1_maxent.ipynb) follows lecture 03. Its solution is in
+# `solutions/`, if your copy of the course has it: look there when you are done.
 
 # %% [markdown]
 # ## What a lecture promises
 #
-# Every equation is executed, and every claim is an `assert`: if a cell runs, what stands above it held, on your
+# Equations are executed, and what is claimed about them is an `assert`: if a cell runs, the claim held, on your
 # machine, a moment ago. Claims are of three kinds, and a lecture says which one it makes.
 #
 # * An **identity** holds exactly, and is asserted to rounding error.
@@ -55,8 +56,9 @@ everything_here = doctor.main() == 0
 # * A **table claim** needs longer than a minute: the table was computed by a program in this repository, is stored with
 #   its seeds, and the claim is asserted on it.
 #
-# Here is an identity: the derivative of $\log\sum_i e^{q_i}$ is the softmax of $q$. The left side is computed by central
-# differences, which know nothing of calculus.
+# Here is an identity. The derivative of $\log\sum_i e^{q_i}$ with respect to $q_j$ is $e^{q_j} / \sum_i e^{q_i}$, the
+# $j$-th entry of the *softmax* of $q$. The left side is computed by central differences, which know nothing of
+# calculus.
 
 # %%
 import numpy as np
@@ -64,7 +66,6 @@ import numpy as np
 rng = np.random.default_rng(0)  # every random number of the course comes from a generator that you can see
 q, h = rng.normal(size=4), 1e-6
 
-# %%
 log_sum_exp = lambda q: np.log(np.exp(q).sum())
 difference = [(log_sum_exp(q + h * e) - log_sum_exp(q - h * e)) / (2 * h) for e in np.eye(4)]
 softmax = np.exp(q) / np.exp(q).sum()
@@ -74,10 +75,10 @@ softmax
 # %% [markdown]
 # ## How checks work
 #
-# An assignment asks you to write a function, and then to run a cell with `check("…", your_function)`. The check calls your
-# function on many random inputs, compares it with a computation that is made another way, and shows a **card**. A card
-# says one of three things: *not yet*, *passed*, or what went wrong: with the smallest input on which it did and, when the
-# check recognises the mistake, its name and a hint.
+# An assignment asks you to write a function, and then to run a cell with `check("…", your_function)`. The check calls
+# your function on many random inputs, compares it with a computation that is made another way, and shows a **card**:
+# *not yet*, *passed*, or what went wrong, with the smallest input on which it did. When the check recognises the
+# mistake, the card names it and has a hint.
 #
 # Try it. The function below is meant to return $\log\sum_i e^{q_i}$, as above. Run both cells, read the card, mend the
 # function, and run them again until it passes.
@@ -103,12 +104,14 @@ check("a0.q1", soft_maximum)
 #     return c + np.log(np.exp(q - c).sum())
 # ```
 #
-# With $c = \max q$ the largest exponent is 0: nothing overflows, and at least one term is 1, so the logarithm is safe too.
+# With $c = \max q$ the largest exponent is 0: nothing overflows, and at least one term is 1, so the logarithm is safe
+# too.
 # </details>
-#
-# A check is not the grading: more tests run there, on inputs that nobody has seen. What you passed is kept on this machine
-# only, in the folder `.course`. Here it is as a table; `course progress` prints it in a terminal, and
-# `course check a1` runs all checks of a finished assignment.
+
+# %% [markdown]
+# A check is not the grading: more tests run there, on inputs that nobody has seen. What you passed is kept on this
+# machine only, in the folder `.course`. Here it is as a table; `course progress` prints it in a terminal, and `course
+# check a1` runs all checks of a finished assignment.
 
 # %%
 from course_utils.progress import dashboard
@@ -130,7 +133,7 @@ dashboard()
 # | $\gamma$ | discount | `mdp.discount` |
 # | $\tau = (s_0, a_0, s_1, a_1, \dots)$ | a session, or trajectory | `rollouts.Trajectories` |
 # | $r(s,a)$ | reward, axes `r[s,a]` | `mdp.reward(r)` |
-# | $R(\tau) = \sum_t r(s_t, a_t)$ | return of a session | |
+# | $R(\tau) = \sum_t r(s_t, a_t)$ | return of a session, undiscounted | |
 # | $\theta,\ f(s,a)$ | weights and features of a linear reward, $r = f \cdot \theta$ | `irl.feature_matrix` |
 # | $\pi_t(a \mid s)$ | policy, axes `π[t,s,a]` | `planning.checked_policy` |
 # | $V_t(s),\ Q_t(s,a)$ | values, `V[t,s]` and `Q[t,s,a]` | `planning.soft_value_iteration`, `planning.value_iteration` |
@@ -144,14 +147,14 @@ dashboard()
 # %% [markdown]
 # ## Do you know what is assumed?
 #
-# Six questions, two minutes. Choose an answer for each; the line below says what to read if you miss it. Nothing is
-# recorded.
+# Six questions, two minutes. Choose an answer for each; the line below them says what to read if you miss it. Nothing
+# is recorded. Scroll past the code to the buttons: it holds the answers.
 
 # %%
 QUIZ = [  # question, answers, number of the right one, what to read if you miss it
     ("Σ_s' P[s,a,s'] equals …", ["1", "the number of states", "π(a|s)"], 0, "any text on Markov decision processes"),
     ("Value iteration repeats V ← …", ["Σ_a π Q", "max_a Q", "log Σ_a Q"], 1, "the refresher below"),
-    ("An MDP with γ = 0.9 and r = 1 always has V = …", ["0.9", "1", "10"], 2, "geometric series: 1/(1−γ)"),
+    ("γ = 0.9, every step pays 1, no step is the last: V = …", ["0.9", "1", "10"], 2, "geometric series: 1/(1−γ)"),
     ("∇_θ log p_θ(x) has expectation under p_θ …", ["0", "1", "∇ log Z"], 0, "“score function”: ∇∫p = ∇1 = 0"),
     ("E_p[g(x)] with samples from q needs the weights …", ["q/p", "p/q", "p·q"], 1, "“importance sampling”"),
     ("Soft value iteration repeats V ← …", ["max_a Q", "Σ_a e^Q", "log Σ_a e^Q"], 2, "the refresher below"),
@@ -161,20 +164,23 @@ QUIZ = [  # question, answers, number of the right one, what to read if you miss
 def verdict(answers):
     """What to read, for a list of chosen answers (None: not answered)."""
     missed = [f"• {ask} → {read}" for (ask, says, right, read), a in zip(QUIZ, answers) if a not in (None, says[right])]
-    if missed:
-        return "Worth a look:\n" + "\n".join(missed)
-    return "Choose answers above." if None in answers else "All right: go on to lecture 01."
+    good = sum(a == says[right] for (_, says, right, _), a in zip(QUIZ, answers))
+    said = f"{good} right, {len(missed)} missed, {answers.count(None)} to go."
+    if good == len(QUIZ):
+        said += " Go on to lecture 01."
+    return "\n".join([said, *missed])
 
 
 # %%
-assert verdict([says[right] for _, says, right, _ in QUIZ]).startswith("All right")
+assert verdict([says[right] for _, says, right, _ in QUIZ]).endswith("lecture 01.")
 assert verdict([says[right - 1] for _, says, right, _ in QUIZ]).count("→") == len(QUIZ)
-assert verdict([None] * len(QUIZ)).startswith("Choose")
+assert verdict([None] * len(QUIZ)) == f"0 right, 0 missed, {len(QUIZ)} to go."
 
 # %%
 import ipywidgets as widgets
 
-choices = [widgets.ToggleButtons(options=says, value=None, tooltips=says) for _, says, _, _ in QUIZ]
+wide = {"button_width": "max-content"}
+choices = [widgets.ToggleButtons(options=says, value=None, style=wide) for _, says, _, _ in QUIZ]
 result = widgets.HTML(f"<pre>{verdict([None] * len(QUIZ))}</pre>")
 
 
@@ -190,12 +196,12 @@ widgets.VBox([*rows, result])
 # %% [markdown]
 # ## Refresher: value iteration, hard and soft
 #
-# Skip this if the quiz was easy. A corridor of five cells; the session ends in the last one. Every step costs 1, so the
-# agent should walk right.
+# Skip this if the quiz was easy. A corridor of five cells; the session ends in the last one. A move into a wall stays
+# put. Every step costs 1, so the agent should walk right.
 #
 # $$ Q_t(s,a) = r(s,a) + \gamma \sum_{s'} P(s' \mid s,a)\, V_{t+1}(s'), \qquad V_t(s) = \max_a Q_t(s,a), \qquad V_H = 0. \tag{1} $$
 #
-# `mdp.expect(V)` is the sum over $s'$. It is all that planning needs of the world.
+# `mdp.expect(V)` is the sum over $s'$, for all $s$ and $a$ at once.
 
 # %%
 from course_utils.gridworlds import gridworld
@@ -217,12 +223,12 @@ for t in reversed(range(mdp.horizon)):
 assert V[0].tolist() == [-4, -3, -2, -1, 0]  # minus the number of steps to the end
 
 # %% [markdown]
-# This agent never errs, and all optimal actions look alike to it. People are not like that: they mostly do what is good,
-# and sometimes what is nearly as good. The **soft** agent replaces the maximum by the soft maximum, and its policy by a softmax:
+# This agent never errs. People do: mostly they do what is good, and sometimes what is nearly as good. The **soft**
+# agent replaces the maximum by the soft maximum, and its policy is a softmax:
 #
 # $$ V_t(s) = \log \sum_a e^{Q_t(s,a)}, \qquad \pi_t(a \mid s) = e^{Q_t(s,a) - V_t(s)}. \tag{2} $$
 #
-# One line changes.
+# One line changes, and one is added.
 
 # %%
 from scipy.special import logsumexp
@@ -236,8 +242,8 @@ for t in reversed(range(mdp.horizon)):
 assert np.allclose(π.sum(axis=2), 1)
 
 # %% [markdown]
-# The package has the same function, and gives the same (an identity). From now on we import it; lecture 02 says where
-# (2) comes from, and lecture 03 shows its code.
+# The package has this as a function, which gives the same (an identity). From now on we import it; lecture 02 says
+# where (2) comes from, and lecture 03 shows its code.
 
 # %%
 from course_utils.planning import soft_value_iteration
@@ -246,34 +252,47 @@ assert np.allclose(soft_value_iteration(mdp, r)[0], V_soft)
 assert np.allclose(soft_value_iteration(mdp, r)[2], π)
 
 # %% [markdown]
-# How random is the soft agent? That depends on how large the rewards are: multiplying them by $1/T$ is the same as raising
-# the *temperature* $T$. Move the slider: the bars are the probability of each move in the first cell.
+# How random is the soft agent? That depends on how large the rewards are. Divide them by $T$, the **temperature**: a
+# cold agent, with large rewards, is nearly the hard one. Move the slider: the bars are the probability of each move in
+# the first cell. **Predict first**: what does a hot agent do?
 
 # %%
 import matplotlib.pyplot as plt
 
 from course_utils.plotting import show
 
-
-def first_move(temperature):
-    """π_0(· | first cell) at a temperature: (A,)."""
-    return soft_value_iteration(mdp, r / temperature)[2][0, 0]
+right = world.actions.index("right")
 
 
-assert first_move(0.05)[world.actions.index("right")] > 0.99  # cold: nearly the hard agent
-assert np.allclose(first_move(1e6), 1 / 4, atol=0.1)  # hot: nearly uniform
+def first_move(T):
+    """π_0(· | first cell) at temperature T: (A,)."""
+    return soft_value_iteration(mdp, r / T)[2][0, 0]
 
 
 # %%
-def draw(temperature=1.0):
+def draw(T=0.25):
     fig, ax = plt.subplots(figsize=(5, 2.4))
-    ax.bar(world.actions, first_move(temperature))
-    ax.set(ylim=(0, 1), ylabel="probability", title=f"first move of the soft agent, T = {temperature:g}")
-    alt = f"bar chart: at temperature {temperature:g} the soft agent goes right with probability {first_move(temperature)[1]:.2f}"
+    ax.bar(world.actions, first_move(T))
+    ax.set(ylim=(0, 1), ylabel="probability", title=f"first move of the soft agent, T = {T:g}")
+    alt = f"bar chart: at temperature {T:g} the soft agent goes right with probability {first_move(T)[right]:.2f}"
     return show(fig, alt=alt)
 
 
-widgets.interact(draw, temperature=(0.1, 5.0, 0.1));
+widgets.interact(draw, T=(0.05, 1.5, 0.05));
+
+# %% [markdown]
+# <details><summary>What a hot agent does</summary>
+#
+# It even shuns the way out, a little. To a soft agent being free to choose is worth something: with four moves that are
+# all as good, (2) gives $V = Q + \log 4$, which is $T \log 4$ in the unit of the rewards. At $T = 1/\log 4$ that is
+# just what a step costs, and all moves are equally likely; above it, a session that lasts is the better one. Lecture 02
+# comes back to this.
+# </details>
+
+# %%
+assert first_move(0.05)[right] > 0.99  # cold: nearly the hard agent
+assert np.allclose(first_move(1 / np.log(4)), 1 / 4)  # indifferent
+assert first_move(1.5)[right] < 1 / 4  # hot: it would rather stay
 
 # %% [markdown]
 # ## Summary
@@ -283,8 +302,8 @@ widgets.interact(draw, temperature=(0.1, 5.0, 0.1));
 # * Notation: `P[s,a,s']`, `r[s,a]`, `π[t,s,a]`, `d[t,s]`.
 # * Soft value iteration is value iteration with $\log\sum\exp$ for $\max$.
 #
-# **Further reading.** Sutton & Barto, *Reinforcement Learning: An Introduction*, 2nd edition 2018, chapters 3 and 4, for
-# what is assumed. Ziebart, *Modeling Purposeful Adaptive Behavior with the Principle of Maximum Causal Entropy*, PhD thesis,
-# Carnegie Mellon University, 2010, for the soft agent.
+# **Further reading.** Sutton & Barto, *Reinforcement Learning: An Introduction*, 2nd edition 2018, chapters 3 and 4,
+# for what is assumed. Ziebart, *Modeling Purposeful Adaptive Behavior with the Principle of Maximum Causal Entropy*,
+# PhD thesis, Carnegie Mellon University, 2010, for the soft agent.
 #
 # Next: [01 – Why inverse RL, and is it even possible?](01_why_inverse_rl.ipynb)

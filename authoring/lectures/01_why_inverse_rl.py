@@ -9,7 +9,7 @@
 # * what inverse reinforcement learning (inverse RL) is given and what it has to find out, and why anybody wants that;
 # * to turn each session of an expert into *exact* inequalities on the rewards, and to read off what is known;
 # * what one world can never tell: constants, scale and shaping;
-# * why "the reward of a state" must be a state that remembers enough.
+# * why "the reward of a state" needs a state that remembers enough.
 #
 # **What you need**: Markov decision processes and value iteration. [Start here](00_start_here.ipynb) refreshes the
 # second and has the notation.
@@ -30,8 +30,8 @@ from course_utils.tiles import FIRST_PUZZLE, SECOND_PUZZLE, Puzzle, consistent_r
 # %% [markdown]
 # ## 1. One agent, one session
 #
-# Here is a floor of tiles, dark ones are walls. Somebody who knows their way around starts at S, walks along the line,
-# and leaves at the cross. You are not told why.
+# Here is a floor of tiles; dark ones are walls. An **expert**, somebody who knows their way around, starts at S, walks
+# along the line, and leaves at the cross: that is one **session**. You are not told why.
 #
 # **Before you read on**: what do you think of red, of green, of magenta? Which of your guesses are you sure of?
 
@@ -71,8 +71,9 @@ show(
 # Captioning moved to the right: there are formulas that compare a caption with a reference, but what people want of a
 # caption is none of them, and an agent that maximises a formula learns to please the formula.
 #
-# You can see on our map what goes wrong with a reward that is *nearly* right. Say that a robot delivers to the red tile,
-# and magenta is a flower bed. Its designer thinks of the delivery and forgets the flowers:
+# You can see on our map what goes wrong with a reward that is *nearly* right. Say that a robot delivers to the red
+# tile, that each step costs 1, and that magenta is a flower bed. The robot's designer thinks of the delivery and
+# forgets the flowers (`optimal_sessions` is regular RL; section 2 says how it works):
 
 # %%
 forgetful = {"red": 12, "green": 1, "magenta": 0}
@@ -90,12 +91,12 @@ assert optimal_sessions(FIRST_PUZZLE, careful).sessions == (expert_session,)
 #
 # The agent moves up, right, down or left.
 #
-# * A coloured tile pays the reward $R$ of its colour, but only the **first time** it is entered. Grey pays nothing.
+# * A tile of colour $k$ pays the reward $R_k$, but only the **first time** it is entered. Grey pays nothing.
 # * Every step costs $\kappa$, the **cost of living**. For now $\kappa = 1$.
 # * The agent may **exit at any moment**, for free.
 #
-# **Step 1, the return.** A session $\tau$ that visits $n_k(\tau)$ different tiles of colour $k$ in $\ell(\tau)$ steps is
-# worth
+# **Step 1, the return.** A session $\tau$ that visits $n_k(\tau)$ different tiles of colour $k$ in $\ell(\tau)$ steps
+# is worth
 #
 # $$ R(\tau) = \sum_k n_k(\tau)\, R_k \;-\; \kappa\, \ell(\tau). \tag{1} $$
 #
@@ -104,7 +105,7 @@ assert optimal_sessions(FIRST_PUZZLE, careful).sessions == (expert_session,)
 # %%
 from course_utils.tiles import session_return, trace
 
-cell, visited = trace(FIRST_PUZZLE, expert_session)[-1]
+cell, visited = trace(FIRST_PUZZLE, expert_session)[-1]  # where it ends, and the coloured tiles that it entered
 n = FIRST_PUZZLE.counts(visited)
 print(dict(zip(FIRST_PUZZLE.colours, n)), "in", len(expert_session), "steps")
 
@@ -112,8 +113,8 @@ R = np.array([careful[colour] for colour in FIRST_PUZZLE.colours])
 assert n @ R - len(expert_session) == session_return(FIRST_PUZZLE, expert_session, careful)
 
 # %% [markdown]
-# **Step 2, the state.** Whether a tile still pays depends on the past, so the cell alone does not tell what can still be
-# earned. The cell *and the set of coloured tiles visited so far* do. Breadth-first search over these pairs gives the
+# **Step 2, the state.** Whether a tile still pays depends on the past, so the cell alone does not tell what can still
+# be earned. The cell *and the set of coloured tiles visited so far* do. Breadth-first search over these pairs gives the
 # fewest steps to each of them:
 #
 # $$ \ell^*(c, U) = \min\{\ell(\tau) : \tau \text{ ends in cell } c \text{ having visited exactly } U\}. \tag{2} $$
@@ -140,8 +141,8 @@ assert fewest == {state: t for state, t in steps.items() if t <= 7}
 print(len(fewest), "states within 7 steps, all with the same distance")
 
 # %% [markdown]
-# **Step 3, regular RL.** With the rewards given, the best return is a maximum over finitely many states, and the optimal
-# sessions are the shortest paths to where it is attained:
+# **Step 3, regular RL.** Let the rewards be given, and $\kappa > 0$. The best return is a maximum over finitely many
+# states, and the optimal sessions are the shortest paths to where it is attained:
 #
 # $$ \max_\tau R(\tau) = \max_{(c, U)} \Big[ \sum_k n_k(U)\, R_k - \kappa\, \ell^*(c, U) \Big]. \tag{3} $$
 #
@@ -162,10 +163,10 @@ assert best == optimal_sessions(FIRST_PUZZLE, careful).value and np.isclose(V[0,
 # %% [markdown]
 # ### Set the rewards, watch the sessions
 #
-# This is regular RL under your fingers. Find out: how small may red become before the agent stays at home? What must
+# This is regular RL under your fingers. Find out: how small may red become before the agent exits at once? What must
 # green pay before it also fetches the second one? When does it run through magenta?
 #
-# Where several sessions are equally good we draw the **lazy** expert's choice, the shortest of them.
+# Where several sessions are equally good we draw the choice of a **lazy** expert: the shortest of them.
 
 # %%
 def watch(red=12.0, green=1.0, magenta=-4.0, cost=1.0):
@@ -198,23 +199,23 @@ for cost in (1, 0, -1):
     assert np.allclose(np.diff(values), 10 * max(0, -cost))
 
 # %% [markdown]
-# If living **pays**, each step more is worth its pay: nothing is optimal, and nobody would ever exit. Our expert did, so
-# living does not pay. If it is **free**, the return settles, but any amount of strolling around is optimal too, and
-# distances mean nothing. If it **costs**, sessions end, and every detour shows what the agent would pay for a tile.
+# If living **pays**, each step more is worth its pay: nothing is optimal, and nobody would ever exit. Our expert did,
+# so living does not pay. If it is **free**, the return settles, but any amount of strolling over grey is optimal too,
+# and distances mean nothing. If it **costs**, sessions end, and every detour shows what the agent would pay for a tile.
 # That is where all the information in the next section comes from.
 #
 # ## 3. From sessions to rewards
 #
 # Now inverse RL. We saw one session, with haul $n$ and length $\ell$, and we are told that it is optimal.
 #
-# **Step 4, each alternative is an inequality.** Some other session would have brought the haul $n'$ in $\ell'$ steps. It
-# was not better:
+# **Step 4, each alternative is an inequality.** Some other session would have brought the haul $n'$ in $\ell'$ steps.
+# It was not better:
 #
 # $$ n' \cdot R - \kappa\,\ell' \;\le\; n \cdot R - \kappa\,\ell
 #    \qquad\Longleftrightarrow\qquad (n' - n)\cdot R \;\le\; \kappa\,(\ell' - \ell). \tag{4} $$
 #
-# It is linear in $R$: the rewards that explain the session form a polyhedron. For each haul the shortest way to it
-# gives the strongest inequality, so there are finitely many. Here are all of them:
+# It is linear in $R$, the vector of all $R_k$: the rewards that explain the session form a polyhedron. For each haul
+# the shortest way to it gives the strongest inequality, so there are finitely many. Here are all of them:
 
 # %%
 from course_utils.tiles import shortest_per_count, worth_text
@@ -234,7 +235,7 @@ assert np.all(A @ R <= b)  # the careful designer's rewards are among the explan
 #
 # $$ \max_R\; \pm R_k \quad \text{subject to} \quad A R \le b, \tag{5} $$
 #
-# where the rows of $A$ and $b$ are those of (4). It may have no answer: then nothing stops $R_k$.
+# where the rows of $A$ and $b$ are those of (4). It may have no maximum: then $R_k$ has no end on that side.
 
 # %%
 from scipy.optimize import linprog
@@ -257,9 +258,9 @@ for colour, (lowest, highest) in ranges.items():
 # $$ (n' - n)\cdot R \;<\; \kappa\,(\ell' - \ell) \qquad \text{if } \ell' \le \ell \text{ and } (n', \ell') \text{ was not
 #    shown.} \tag{6} $$
 #
-# A longer one may be just as good. `consistent_rewards` offers both readings, `"some"` (what was shown is optimal, as in
-# step 5) and `"all"` (and nothing else is what a lazy expert does). It solves the same programs, proves the answers in
-# fractions, and says of each end whether it is attained (≤) or not (<).
+# A longer one may be just as good. `consistent_rewards` offers both readings, `"some"` (what was shown is optimal, as
+# in step 5) and `"all"` (and nothing else is what a lazy expert does). It solves the same programs, proves the answers
+# in fractions, and says of each end whether it is attained (≤) or not (<).
 
 # %%
 explains = consistent_rewards(FIRST_PUZZLE, [expert_session], reading="all")
@@ -267,14 +268,18 @@ for colour, bound in explains.bounds.items():
     print(bound.text(colour))
 print("together:", explains.facts())
 
+
+def ends(bound):
+    """Both ends of a range; ±∞ where there is none."""
+    return (-np.inf if bound.lower is None else bound.lower), (np.inf if bound.upper is None else bound.upper)
+
+
 for colour, bound in consistent_rewards(FIRST_PUZZLE, [expert_session], reading="some").bounds.items():
-    lowest = -np.inf if bound.lower is None else float(bound.lower)
-    highest = np.inf if bound.upper is None else float(bound.upper)
-    assert np.allclose(ranges[colour], (lowest, highest))  # what step 5 found
+    assert np.allclose(ranges[colour], np.array(ends(bound), float))  # what step 5 found
 
 # %% [markdown]
-# In the first lines each reward is looked at by itself, and the rest may be anything. The last line is the whole set: the
-# lines that cannot be left out.
+# In the first lines each reward is looked at by itself, and the rest may be anything. The last line is the whole set:
+# the lines that cannot be left out.
 
 # %%
 fig, ax = plt.subplots(figsize=(7, 2))
@@ -293,9 +298,9 @@ show(
 # * **Magenta** is bad: the way around it costs two steps more, and was worth it.
 # * **Red** was worth all the steps that lead to it and nowhere else.
 #
-# The slides conclude from such a picture: "$R(\text{red}) \gg 0$" and
-# "$R(\text{magenta}) \ll 0$". **That does not follow.** All sessions say about red is a lower end, and no upper one: a
-# little above it or a million, the agent does the same. "Much larger than 0" is a guess about the designer's taste.
+# The slides conclude from such a picture: "$R(\text{red}) \gg 0$" and "$R(\text{magenta}) \ll 0$". **That does not
+# follow.** All that the session says of red is a lower end, and no upper one: a little above it or a million, the agent
+# does the same. "Much larger than 0" is a guess about the designer's taste.
 
 # %%
 red, green, magenta = (explains.bounds[colour] for colour in ("red", "green", "magenta"))
@@ -307,8 +312,8 @@ for barely in ({"red": 10.1, "green": 1, "magenta": -2.1}, {"red": 10**6, "green
     assert optimal_sessions(FIRST_PUZZLE, barely).sessions == (expert_session,)
 
 # %% [markdown]
-# Is the polyhedron right, neither too large nor too small? Draw rewards at random. Those inside must make the lazy expert
-# walk exactly this session, and those outside must not.
+# Is the polyhedron right, neither too large nor too small? Draw rewards at random. Those inside must make the lazy
+# expert walk exactly this session, and those outside must not.
 
 # %%
 rng = np.random.default_rng(0)
@@ -323,8 +328,8 @@ print(f"{agree} of 200 random rewards explain the session, and they are the ones
 # %% [markdown]
 # ## 4. Your turn: yellow and blue
 #
-# Another map, another expert. $R(\text{yellow}) = ?$ and $R(\text{blue}) = ?$ Write down what you can say, with pencil and
-# paper, before you run the cell after the figure: a range for each, and whether yellow is good or bad.
+# Another map, another expert, as lazy as the first, and this is all that it does here. $R(\text{yellow}) = ?$ and
+# $R(\text{blue}) = ?$ Work out a range for each, with pencil and paper. And is yellow good or bad?
 
 # %%
 second_session = "RUU"
@@ -344,23 +349,44 @@ show(
 # Compare with four other sessions: exit at once; stop on yellow; go on to the second yellow; go on to the second blue.
 #
 # </details>
+#
+# **Commit yourself**: put your ranges into `guess`, `-np.inf` or `np.inf` where there is no end, and run the cell until
+# it agrees. It does not tell you the numbers.
 
 # %%
 second = consistent_rewards(SECOND_PUZZLE, [second_session])
+
+
+def judge(guess):
+    """What is wrong with each end of the guessed ranges, {colour: (lower end, upper end)}."""
+    for colour, range_ in guess.items():
+        for side, mine, true in zip(("lower", "upper"), range_, ends(second.bounds[colour])):
+            print(f"{side} end of {colour}:", "right" if mine == true else "too high" if mine > true else "too low")
+
+
+guess = {"yellow": (0, 10), "blue": (0, 10)}  # yours goes here
+judge(guess)
+
+# %% [markdown]
+# The answer:
+
+# %%
 for colour, bound in second.bounds.items():
     print(bound.text(colour))
 print("together:", second.facts())
+assert [ends(bound) for bound in second.bounds.values()] == [(-np.inf, 4), (1, np.inf)]
 
 # %% [markdown]
 # <details><summary>In words</summary>
 #
-# Blue is good. Yellow may be a treat or a toll: the expert never takes blue without paying, or being paid, for yellow. All
-# that is pinned down on both sides is their **sum**.
+# Blue is good. Yellow may be a treat or a toll: the expert never takes blue without paying, or being paid, for yellow.
+# All that is pinned down on both sides is their **sum**.
 #
 # </details>
-#
-# Here is the picture behind it. Every pair (yellow, blue) is a point, and regular RL maps
-# it to what the expert does. Inverse RL goes back, from what was done to *all* points that lead there.
+
+# %% [markdown]
+# Here is the picture behind it. Every pair (yellow, blue) is a point, and regular RL maps it to what the expert does.
+# Inverse RL goes back, from what was done to *all* points that lead there.
 
 # %%
 from course_utils.tiles import haul_text
@@ -394,15 +420,16 @@ print(total.text("yellow + blue"))
 assert second.bounds["yellow"].lower is None and second.bounds["blue"].upper is None
 assert (total.lower, total.upper) == (3, 6)
 
-inside = [second.contains({"yellow": y, "blue": b}) for y, b in ((2, 2), (-50, 55))]
-assert inside == [True, True]  # a treat, or a toll of 50
+assert second.contains({"yellow": 2, "blue": 2})  # a treat
+assert second.contains({"yellow": -50, "blue": 55})  # a toll
 
 # %% [markdown]
 # ### Ask the expert another question
 #
-# Sessions on the *same* map can never say more. A different map can, and we may choose it (Amin & Singh 2016). Put the
-# expert at one end of a corridor with a blue tile at the other, $d$ steps away. It goes if and only if $R_\text{blue} > d$.
-# Each corridor halves what is unknown, so a few of them are enough.
+# We have seen all that this expert does on this map: to watch it there again says nothing new. A different map may, and
+# we can choose it (Amin & Singh 2016). Put the expert at one end of a corridor with a blue tile at the other, $d$ steps
+# away. It goes if and only if $R_\text{blue} > d$. Say that blue is worth at most 16 (if not, the expert will go each
+# time, and we start again with 32). Each corridor halves what is unknown, so a few of them are enough.
 
 # %%
 secret = {"yellow": -3, "blue": 8}  # the expert's; we only ever look at its sessions
@@ -418,7 +445,7 @@ while high - low > 1:
     print(f"blue at distance {d}: the expert {'goes ' if goes else 'stays'}  →  {known.bounds['blue'].text('blue')}")
 
 # %% [markdown]
-# Blue is now known to one step, and through the sum so is yellow's sign:
+# Blue is now known to one step, and through the sum so is the sign of yellow:
 
 # %%
 print({colour: bound.text(colour) for colour, bound in known.bounds.items()})
@@ -436,7 +463,7 @@ assert known.bounds["yellow"].upper < 0  # a toll after all
 # attained.
 #
 # * Show the session of section 3. What is different from the bounds there, and why?
-# * Which second session makes $R_\text{green} = 2$ certain?
+# * Which second session makes $R_\text{green} = 2$ certain? Which one puts an upper end on red?
 # * Show a session that no reward can explain. The player names the reason.
 
 # %%
@@ -448,16 +475,18 @@ player
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# The inequalities are the same, but none is strict: with red = 9, say, to stop on the first green tile would be as good,
-# and you did not say that it is not.
+# The inequalities are the same, but none is strict: with red = 9, say, to stop on the first green tile would be as
+# good, and you did not say that it is not.
 #
-# For green = 2, show the same session with the second green tile on the way (one step down and back up, just before red).
-# It brings one green more for two steps more; both are optimal, so green is worth two steps.
+# For green = 2, show the same session with the second green tile on the way (one step down and back up, just before
+# red). It brings one green more for two steps more; both are optimal, so green is worth two steps. For an end on red,
+# exit at once: if that is as good as to fetch it, red is worth no more than its steps.
 #
 # No reward explains a detour over grey tiles: the same haul can be had in fewer steps.
 #
 # </details>
-#
+
+# %% [markdown]
 # The buttons call Python methods, so that you can also play from code, and everything said above can be checked:
 
 # %%
@@ -475,6 +504,7 @@ def play(puzzle, *sessions):
 print(play(FIRST_PUZZLE, expert_session).facts)
 print(play(FIRST_PUZZLE, expert_session, "URRDRRURRDDUR").facts)
 assert "green = 2" in play(FIRST_PUZZLE, expert_session, "URRDRRURRDDUR").facts
+assert play(FIRST_PUZZLE, expert_session, "").rewards.bounds["red"].text("red") == "9 ≤ red ≤ 11"
 assert play(FIRST_PUZZLE, expert_session + "LR").rewards.empty
 
 # %% [markdown]
@@ -486,10 +516,10 @@ TilePlayer(["r.#g", "..#.", "S.m.", "y..b"])
 # %% [markdown]
 # ## 6. What one world cannot tell
 #
-# Drop the colours: let the reward be *any* $r(s, a)$, and suppose that we know all that the expert would do in this world,
-# not just one session. Three things still do not come out. Our world is a small slippery grid with a random reward. We
-# look at the optimal policy, and at the *soft*-optimal one of [Start here](00_start_here.ipynb), whose action probabilities
-# tell much more, and still not these.
+# Drop the colours: let the reward be *any* $r(s, a)$, and suppose that we know all that the expert would do in this
+# world, not just one session. Three things may still not come out: constants, scale and shaping. Our world is a small
+# slippery grid with a random reward. We look at the optimal policy, and at the *soft*-optimal one of
+# [Start here](00_start_here.ipynb), whose action probabilities tell much more: of the three, one.
 
 # %%
 from course_utils.gridworlds import gridworld
@@ -521,11 +551,11 @@ print("largest change of an action's probability: fixed length 0, with an exit",
 assert change > 0.1
 
 # %% [markdown]
-# So in our puzzle, where one may exit, the constant is *not* free: it is the cost of living, which we were told. Had we not
-# known it, only ratios would have come out.
+# So in our puzzle, where one may exit, the constant is *not* free: it is the cost of living, which we were told. Had we
+# not known it, only ratios would have come out.
 #
-# **Scale.** Multiply all rewards by $\alpha > 0$, the cost of living included. The same sessions stay optimal, so the unit
-# of reward is a convention; ours was "one step of living".
+# **Scale.** Multiply all rewards by $\alpha > 0$, the cost of living included. The same sessions stay optimal, so the
+# unit of reward is a convention; ours was "one step of living".
 
 # %%
 for α in (0.5, 3):
@@ -534,28 +564,32 @@ for α in (0.5, 3):
 
 double = consistent_rewards(Puzzle(FIRST_PUZZLE.layout, cost=2), [expert_session])
 print("with a cost of living of 2:", double.facts())
-assert double.bounds["green"].upper == 2 * explains.bounds["green"].upper
+for colour, bound in double.bounds.items():
+    assert np.array_equal(ends(bound), 2 * np.array(ends(explains.bounds[colour])))
 
 # %% [markdown]
-# A soft expert gives its scale away, as its *temperature*: the larger the rewards, the less it errs. An expert who never
-# errs tells nothing about it.
+# A soft expert gives its scale away, as its *temperature*: the larger the rewards, the less it errs. An expert who
+# never errs tells nothing about it.
 
 # %%
 π_hard = value_iteration(fixed, r)[2]
-for α in (1, 10, 100, 1000):
-    print(f"α = {α:4}: soft against hard policy, largest difference {np.abs(π_soft(fixed, α * r) - π_hard).max():.3f}")
+αs = (1, 10, 100, 1000)
+gaps = [np.abs(π_soft(fixed, α * r) - π_hard).max() for α in αs]
+for α, gap in zip(αs, gaps):
+    print(f"α = {α:4}: soft against hard policy, largest difference {gap:.3f}")
     assert np.array_equal(value_iteration(fixed, α * r)[2], π_hard)
-assert np.abs(π_soft(fixed, 1000 * r) - π_hard).max() < 0.01
+assert np.all(np.diff(gaps) < 0) and gaps[-1] < 0.01
 
 # %% [markdown]
 # **Shaping.** Choose any function $\Phi(s)$, a *potential*, and pay for climbing it:
 #
 # $$ r'(s, a) = r(s, a) + \gamma\, \mathbb{E}\big[\Phi(s') \mid s, a\big] - \Phi(s). \tag{8} $$
 #
-# Along a session the potentials cancel, all but the first: what is left does not depend on what the agent does. So all
-# policies are ranked as before (Ng, Harada & Russell 1999), and $V' = V - \Phi$. This is one free number for *every state*.
-# (It depends on $\gamma$ and on the dynamics: in a world with others, the same $r'$ would show. That is how several
-# worlds, or several discounts, can tell more; Cao, Cohen & Szpruch 2021.)
+# In an endless, discounted world the potentials along a session cancel on average, all but the first, and with that one
+# the agent can do nothing. So all policies are ranked as before (Ng, Harada & Russell 1999), and $V' = V - \Phi$. This
+# is one free number for *every state* in which the agent acts. (The code sets $\Phi$ to 0 at the goal; you will see
+# why. With another $\gamma$ or other dynamics the same $r'$ would not be a shaped $r$. That is how several worlds, or
+# several discounts, can tell more; Cao, Cohen & Szpruch 2021.)
 
 # %%
 def shaped(mdp, r, Φ):
@@ -592,10 +626,11 @@ assert change_goal > 0.1 and change_fixed.min() > 0.01
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# The sum of (8) along a session is $\gamma^{\ell}\,\Phi(s_{\text{end}}) - \Phi(s_0)$. It is out of the agent's hands only if
-# the first term vanishes. In a terminal state $\Phi$ must be 0: otherwise it is a bonus for getting there. With a finite
-# horizon the session is cut in *some* state, and $\Phi$ of that state is a bonus at the end: only a potential that is 0 at
-# time $H$ is free. The next cell pays the bonus back, and the change is gone.
+# What (8) adds to a session is $\gamma^{\ell}\,\Phi(s_{\text{end}}) - \Phi(s_0)$ on average. It is out of the agent's
+# hands only if the first term vanishes. In a terminal state $\Phi$ must be 0: otherwise it is a bonus for getting
+# there. With a finite horizon the session is cut in *some* state, and $\Phi$ of that state is a bonus at the end: to be
+# free, a potential must be the same everywhere at time $H$, and so change with time. The next cell pays the bonus back,
+# and the change is gone.
 #
 # </details>
 
@@ -605,7 +640,7 @@ def soft_policy_with_final_reward(mdp, r, final):
     V, policies = final, []
     for t in range(mdp.horizon):
         Q = r + mdp.discount * mdp.expect(V)
-        V = np.log(np.exp(Q).sum(axis=1))
+        V = np.logaddexp.reduce(Q, axis=1)
         policies.insert(0, np.exp(Q - V[:, None]))
     return np.array(policies)
 
@@ -618,8 +653,8 @@ assert np.allclose(paid_back, π_soft(fixed, r), atol=1e-10)
 #
 # Because we assumed a lot: that only colours pay, the same for each tile of a colour; that exiting pays nothing, from
 # anywhere; and what living costs. Whoever shapes the puzzle's reward pays $-\Phi$ for the exit, so $\Phi$ must be 0 in
-# every state. In the language of linear algebra: the columns of the puzzle's features and of all shapings are
-# independent, and no shaping is a reward of the assumed kind.
+# every state. In the language of linear algebra: the columns of the puzzle's features and those of all shapings are
+# independent, so no shaping leads from one reward of the assumed kind to another.
 
 # %%
 tile = tile_mdp(SECOND_PUZZLE, horizon=10)
@@ -636,9 +671,9 @@ print(features.shape[1], "features +", shapings.shape[1], "potentials, all indep
 #
 # ## 7. Spot the error: "the reward of being here"
 #
-# The next lecture writes the return as $R(\tau) = \sum_t r(s_t, a_t)$, and so did the slides, right after this puzzle. With
-# "state = the cell where I am" that looks harmless. Take a corridor with red at the left end and green at the right, and
-# this expert:
+# The next lecture writes the return as $R(\tau) = \sum_t r(s_t, a_t)$, and so did the slides, right after this puzzle.
+# With "state = the cell where I am" that looks harmless. Take a corridor with red at the left end and green at the
+# right, and this expert:
 
 # %%
 corridor = Puzzle(["rS.g"])
@@ -652,8 +687,8 @@ show(fig, alt="A corridor red, S, grey, green. The session goes one step left to
 # %% [markdown]
 # **Claim:** "there is a reward $r(\text{cell}, a)$ that makes this session the only optimal one." Believe it?
 #
-# Count how often a session takes each action in each cell; its return is a sum of just these counts times $r$. Compare the
-# tour with two others: skip red, or fetch it twice.
+# Count how often a session takes each action in each cell; its return is a sum of just these counts times $r$. Compare
+# the tour with two others: skip red, or fetch it twice.
 
 # %%
 tile = tile_mdp(corridor, horizon=7)
@@ -677,9 +712,9 @@ assert np.array_equal(counts(tour), (counts(skip) + counts(twice)) / 2)
 #
 # $$ R(\text{tour}) = \tfrac12 \big( R(\text{skip}) + R(\text{twice}) \big) \le \max\{R(\text{skip}), R(\text{twice})\}. \tag{9} $$
 #
-# It can never be the only best. A reward that is paid once is not a function of the cell: it is not *Markov* there. A
-# linear program says the same without cleverness: look for the weights $|w| \le 1$ with the largest margin between the tour
-# and every other session of up to 6 steps.
+# It can never be the only best: the claim is false. A reward that is paid once is not a function of the cell; it is not
+# *Markov* there. A linear program says the same without cleverness: of all weights $w$ with $|w_k| \le 1$, take those
+# with the largest margin between the tour's return and every other session's of up to 6 steps. Is it positive?
 
 # %%
 from itertools import product
@@ -720,8 +755,9 @@ assert abs(blind) < 1e-9 and remembers > 0.1
 # $$ p(\text{tour}) = \sqrt{p(\text{skip})\, p(\text{twice})} \;\le\; \tfrac12\big(p(\text{skip}) + p(\text{twice})\big)
 #    \;\le\; \tfrac12 \big(1 - p(\text{tour})\big) \quad\Longrightarrow\quad p(\text{tour}) \le \tfrac13, \tag{10} $$
 #
-# whatever the reward, though *all* the data are tours. We fit it with both kinds of features, and with less and less
-# regularisation $\lambda$ (how, is lecture 02's and 03's business).
+# whatever the reward, though *all* the data are tours. (The first inequality is that of the geometric and the
+# arithmetic mean; the second, that all probabilities together are 1.) We fit it with both kinds of features, and with a
+# smaller and smaller penalty $\lambda$ on large weights. How that works is the business of lectures 02 and 03.
 
 # %%
 from course_utils.irl import maxent_irl
@@ -737,7 +773,7 @@ for name, f in [("cell", blind_features), ("(cell, visited)", tile.features)]:
     fits = [maxent_irl(tile.mdp, f, f[s, a].sum(axis=0), l2=λ) for λ in λs]
     p[name] = np.array([fit.π[np.arange(len(s)), s, a].prod() for fit in fits])
 
-assert np.all(p["cell"] <= 1 / 3) and p["(cell, visited)"][-1] > 0.99
+assert np.all(p["cell"] <= 1 / 3 + 1e-12) and p["(cell, visited)"][-1] > 0.99
 
 # %% [markdown]
 # The bound of 1/3 held in every fit. Here is how it is approached, and what the larger state can do:
@@ -760,8 +796,8 @@ show(
 # ## 8. So, is it possible?
 #
 # **Yes, to some extent.** Sessions bound rewards, often on one side only; a good choice of experiments bounds them more
-# tightly; and assumptions must do the rest. The next lecture gives up certainty: instead of the set of *all* rewards that
-# explain the sessions it looks for the *most likely* one, for experts who also make mistakes.
+# tightly; and assumptions must do the rest. The next lecture gives up certainty: instead of the set of *all* rewards
+# that explain the sessions it looks for the *most likely* one, for experts who also make mistakes.
 #
 # ## Quick questions
 #
@@ -769,18 +805,20 @@ show(
 #
 # <details><summary>Answer</summary>
 #
-# All rewards 0 (or anything negative). You get upper bounds only: no colour, and no set of tiles, is worth the steps to
-# it. Zero explains *every* lack of action, and in worlds without a cost of living it explains everything whatsoever.
+# All rewards 0 (or anything negative). You get upper bounds only: no haul is worth the steps to it. Zero explains
+# *every* lack of action. In worlds without a cost of living it explains everything whatsoever: all sessions are equally
+# good.
 #
 # </details>
 
 # %% [markdown]
-# **Q2.** On the first map, can more sessions of the same expert ever bound red from above?
+# **Q2.** On the first map, can a single session that takes red put an upper end on red?
 #
 # <details><summary>Answer</summary>
 #
-# No. There is one red tile and the expert takes it. An upper bound needs an alternative with *more* red than the expert
-# takes, which it finds not worth the steps: a map with a second, far-away red tile.
+# No. In (4) an upper end needs an alternative with *more* red than the expert took, and there is one red tile only. It
+# takes a map with a second, far-away red tile that the expert leaves; or a second session, without red, that is as
+# good.
 #
 # </details>
 
@@ -789,8 +827,8 @@ show(
 #
 # <details><summary>Answer</summary>
 #
-# All of them double, and so would every reward in the set: by the scale argument of section 6 only the ratio to the cost is
-# known. The predictions on *new* maps stay right, as long as the cost is 2 there too.
+# All of them double, and so would every reward in the set: by the scale argument of section 6 only the ratio to the
+# cost is known. The predictions on *new* maps stay right, as long as the cost is 2 there too.
 #
 # </details>
 
@@ -799,9 +837,10 @@ show(
 #
 # <details><summary>Answer</summary>
 #
-# There, yes: at each time the tour is in one cell, pay for its own actions only. In general, no: two sessions may be in the
-# same cell at the same time with different tiles visited, and then what is still to be earned differs. Besides, a reward
-# that is bound to the clock says nothing for another start.
+# The tour, yes, and any other single session: at each time, pay for its own action only. Several, no. Let two optimal
+# sessions be in the same cell at the same time, with different tiles visited, and let each go on as the other did: the
+# four returns under $r(t, \text{cell}, a)$ add up in pairs, so the exchanged sessions are optimal too. With tiles that
+# pay once they need not be. Besides, a reward that is bound to the clock says nothing for another start.
 #
 # </details>
 
@@ -810,8 +849,8 @@ show(
 #
 # <details><summary>Answer</summary>
 #
-# When both inequalities are equalities: $p(\text{skip}) = p(\text{twice})$, and no other session has any probability. All
-# three then have 1/3, which is the limit that the dashed curve approaches.
+# When both inequalities are equalities: $p(\text{skip}) = p(\text{twice})$, and no other session has any probability. A
+# finite reward leaves some to every session, so 1/3 is only a limit, which the dashed curve approaches.
 #
 # </details>
 
@@ -822,23 +861,26 @@ show(
 # * One optimal session is a system of linear inequalities on the rewards, one for each thing that the expert could have
 #   done instead, (4). The set of explanations is a polyhedron; its ends are exact.
 # * "≫ 0" cannot be seen in optimal behaviour. "> a number" can.
-# * Other worlds can separate what one world confounds, and a few well-chosen ones are enough.
-# * Constants (at fixed length), scale and potential shaping do not show in what an expert does in one world. Assumptions
-#   choose among them, or further worlds do.
-# * A state must remember what the reward depends on. The first-entry reward is Markov in (cell, visited), not in the cell.
+# * Other worlds can separate what one world confounds, and a few well-chosen ones can be enough.
+# * Constants (at fixed length), scale (of an expert who never errs) and potential shaping (in an endless world) do not
+#   show in what an expert does in one world. Assumptions choose among them, or further worlds do.
+# * A state must remember what the reward depends on. The first-entry reward is Markov in (cell, visited), not in the
+#   cell.
 #
 # ## Further reading
 #
-# * S. Russell (1998), *Learning agents for uncertain environments*, COLT: the question, asked on a few pages.
-# * A. Ng, D. Harada, S. Russell (1999), *Policy invariance under reward transformations: theory and application to reward
-#   shaping*, ICML.
-# * A. Ng, S. Russell (2000), *Algorithms for inverse reinforcement learning*, ICML: the inequalities for general MDPs, and
-#   which of the many solutions to take.
-# * P. Abbeel, A. Ng (2004), *Apprenticeship learning via inverse reinforcement learning*, ICML: match the feature counts,
-#   and the ambiguity does no harm.
+# * S. Russell (1998), *Learning agents for uncertain environments*, COLT: the question, asked on three pages.
+# * A. Ng, D. Harada, S. Russell (1999), *Policy invariance under reward transformations: theory and application to
+#   reward shaping*, ICML.
+# * A. Ng, S. Russell (2000), *Algorithms for inverse reinforcement learning*, ICML: the inequalities for general MDPs,
+#   and which of the many solutions to take.
+# * P. Abbeel, A. Ng (2004), *Apprenticeship learning via inverse reinforcement learning*, ICML: match the feature
+#   counts, and the ambiguity does no harm.
 # * B. Ziebart, A. Maas, J. A. Bagnell, A. Dey (2008), *Maximum entropy inverse reinforcement learning*, AAAI: the next
 #   lecture.
 # * K. Amin, S. Singh (2016), *Towards resolving unidentifiability in inverse reinforcement learning*, arXiv:1601.06569:
 #   choose the experiments.
-# * H. Cao, S. Cohen, Ł. Szpruch (2021), *Identifiability in inverse reinforcement learning*, arXiv:2106.03498: soft experts,
-#   two discounts or two worlds.
+# * H. Cao, S. Cohen, Ł. Szpruch (2021), *Identifiability in inverse reinforcement learning*, arXiv:2106.03498: soft
+#   experts, two discounts or two worlds.
+#
+# Next: [02 – Maximum entropy inverse RL, derived](02_maximum_entropy.ipynb)

@@ -62,7 +62,7 @@ from course_utils import planning
 from course_utils.gridworlds import gridworld, radial_features, state_indicators
 from course_utils.irl import MaxEntFit, feature_expectations, feature_matrix
 from course_utils.mdp import TabularMDP
-from course_utils.planning import ConvergenceError, _between_living, checked_policy, fixed_point, table
+from course_utils.planning import ConvergenceError, checked_policy, fixed_point, policy_transitions, table
 from course_utils.planning import policy_evaluation, value_iteration
 from course_utils.plotting import draw_grid, show
 from course_utils.rollouts import empirical_occupancy, sample_trajectories
@@ -97,8 +97,8 @@ def open_park(drawing, **options):
 # them: a step on the lawn is worth 0, in the mud −3, on the bench +3. From here on this is a secret, kept only to
 # judge what we recover.
 #
-# The people are the soft-optimal experts of lecture 02: good walks are exponentially more likely, and apart from that
-# they are as random as possible. They come from the package, so they stay right whatever you edit below.
+# The people are the soft-optimal experts of lecture 02: they prefer what is better exponentially, and apart from
+# that are as random as possible. They come from the package, so they stay right whatever you edit below.
 
 # %%
 park, f = open_park(PARK, slip=0.1, horizon=20)
@@ -116,12 +116,13 @@ print(mdp, "| actions:", *park.actions)
 REWARD, VISITS = dict(cmap="BrBG", limits=(-4, 4)), dict(cmap="Blues", limits=(0, 4))
 
 
-def draw_maps(alt, caption="", **maps):
+def draw_maps(alt, caption="", bars=True, **maps):
     """Maps side by side, each title=(world, values[s], style); neighbours of the same style share a colour bar."""
-    fig, axes = plt.subplots(1, len(maps), figsize=(2.8 * len(maps), 2.4), layout="constrained")
+    fig, axes = plt.subplots(1, len(maps), figsize=(2.8 * len(maps), 2.4), layout="constrained" if bars else None)
     styles = [style for _, _, style in maps.values()] + [None]
     for i, (title, (world, values, style)) in enumerate(maps.items()):
-        draw_grid(axes[i], world, values, title.replace("_", " "), **style, colorbar=style is not styles[i + 1])
+        bar = bars and style is not styles[i + 1]
+        draw_grid(axes[i], world, values, title.replace("_", " "), **style, colorbar=bar)
     return show(fig, alt=alt, caption=caption)
 
 
@@ -350,6 +351,7 @@ def visit_error(mdp, π, m_expert):
     """½ Σ_s |visits of π − visits of the expert| / number of visits."""
     return np.abs((occupancy(mdp, π) - m_expert).sum(axis=1)).sum() / (2 * m_expert.sum())
 
+
 # %% [markdown]
 # ## 4 · Convergence
 #
@@ -386,8 +388,9 @@ show(fig, alt="The feature gap against evaluations, logarithmic. Ascent with the
 # %% [markdown]
 # ### Two ways of having no best θ
 #
-# **The expert never errs.** Let the expert be *optimal* instead of soft. To match such a person takes probabilities
-# of exactly 0 and 1, hence an infinitely long θ: a tighter tolerance does not give a better answer but a longer one.
+# **The expert never errs.** Let the expert be *optimal* instead of soft. Nobody else collects these features, and a
+# soft policy comes to an optimal one only as θ grows without limit: a tighter tolerance gives no better answer, only
+# a longer one.
 #
 # **The data were lucky.** Three walks of that expert, and nobody slipped, in a park where one must slip now and
 # then. No policy has these expected features, so $L$ falls without end and the gap never closes. `maxent_irl`
@@ -403,7 +406,7 @@ assert (np.diff(lengths) > 0).all()
 three_walks = empirical_occupancy(mdp, sample_trajectories(mdp, π_best, 3, np.random.default_rng(1)))
 f_lucky = feature_expectations(mdp, f, three_walks)
 try:
-    maxent_irl(mdp, f, f_lucky, max_iterations=20)
+    maxent_irl(mdp, f, f_lucky, max_evaluations=20)
     raise AssertionError("this should not converge")
 except ConvergenceError as error:
     print("ConvergenceError:", error)
@@ -513,7 +516,7 @@ draw_maps("The reward recovered by four classes. Ground is exact; bumps, places 
 # **behavioural cloning**, which just copies the action frequencies of each state.
 
 # %%
-def clone(mdp, m_data, N):
+def clone(m_data, N):
     """Behavioural cloning: action frequencies per state, π[s,a]; a tenth of a pseudo-count, uniform where unseen."""
     counts = N * m_data + 0.1
     return counts / counts.sum(axis=1, keepdims=True)
@@ -523,7 +526,7 @@ def clone(mdp, m_data, N):
 def with_demonstrations(N, seed):
     """Visit errors, and scores, of ground, places and clone. A reward is scored by the best policy that it has."""
     data = empirical_occupancy(mdp, sample_trajectories(mdp, π_expert, N, np.random.default_rng(seed)))
-    fits, copied = [fit_linear(mdp, classes[name], data, N) for name in ("ground", "places")], clone(mdp, data, N)
+    fits, copied = [fit_linear(mdp, classes[name], data, N) for name in ("ground", "places")], clone(data, N)
     planned = [value_iteration(mdp, fit.reward)[2] for fit in fits]
     return ([visit_error(mdp, π, m_expert) for π in (fits[0].π, fits[1].π, copied)],
             [score(mdp, r_true, π) for π in (*planned, copied)])
@@ -540,10 +543,11 @@ for N, (errors, scores) in zip(numbers, median):
     print(f"{N:4d} walks, medians of ground, places, clone: visit error {errors}, score {scores}")
 
 exponent = np.polyfit(np.log(numbers), np.log(median[:, 0, 1]), 1)[0]
-floor = visit_error(mdp, clone(mdp, m_expert, 10**9), m_expert)
+floor = visit_error(mdp, clone(m_expert, 10**9), m_expert)
 print(f"with one weight per place the error falls like N^{exponent:.2f}; with infinite data the clone's is {floor:.3f}")
 assert -0.75 < exponent < -0.3 and floor > 0.02
-assert (median[:, 0, 0] < median[:, 0, 2]).all() and (median[:, 1, 0] > median[:, 1, 2]).all()
+assert (np.diff(median[:, 0], axis=1) > 0).all()  # ground, places, clone: in this order
+assert (median[:, 1, :2] > median[:, 1, 2:]).all()  # both rewards score above the clone
 
 # %%
 fig, axes = plt.subplots(1, 2, figsize=(8.5, 2.8), layout="constrained")
@@ -559,13 +563,13 @@ show(fig, alt="Left: the visit error falls with the number of demonstrations; gr
      caption="Medians; the bands span the six seeds.")
 
 # %% [markdown]
-# What one knows in advance is worth data: three features do with a handful of walks what forty places do with dozens.
-# And the clone levels off at an error that more data do not cure, because it has no notion of the time left, while
-# people behave differently near the end of a walk. (A clone per time step has $H$ times as much to learn.)
+# What one knows in advance is worth data: for every $N$ the three features do better than forty places. And the
+# clone levels off at an error that more data do not cure, because it has no notion of the time left, while people
+# behave differently near the end of a walk. (A clone per time step has $H$ times as much to learn.)
 #
 # ### Move it yourself
 #
-# One weight per place, fitted to $N$ walks in a park with the slip that you choose.
+# One weight per place, fitted to $N$ walks in a park with the slip that you choose. The colours are those of step 6.
 
 # %%
 def recover(slip, N, seed=0):
@@ -580,7 +584,7 @@ def redraw(slip, log2_N):
     world, fit, m = recover(slip, 2**log2_N)
     found = aligned(fit.reward[:, 0], r_true[:, 0], m.sum(axis=1))
     caption = f"{2**log2_N} walks, slip {slip:.2f}: visit error {visit_error(world.mdp, fit.π, m):.3f}"
-    return draw_maps(f"True and recovered reward, expert's and learner's visits. {caption}", caption,
+    return draw_maps(f"True and recovered reward, expert's and learner's visits. {caption}", caption, bars=False,
                      true_reward=(world, r_true[:, 0], REWARD), recovered_reward=(world, found, REWARD),
                      expert_visits=(world, m.sum(axis=1), VISITS),
                      learner_visits=(world, occupancy(world.mdp, fit.π).sum(axis=1), VISITS))
@@ -632,23 +636,12 @@ print(f"{city.mdp}\nplanned and counted {fit_city.evaluations} times in {time.pe
 assert city.mdp.n_states >= 10_000 and np.abs(fit_city.θ - heights).max() < 0.1
 
 # %%
-def draw_city(alt, **maps):
-    """Like draw_maps, without a frame for each of a thousand walls; each is title=(values[s], style)."""
-    fig, axes = plt.subplots(1, len(maps), figsize=(2.8 * len(maps), 2.4), layout="constrained")
-    for ax, (title, (values, style)) in zip(axes, maps.items()):
-        (low, high), cmap = style["limits"], style["cmap"]
-        image = ax.imshow(city.picture(values), cmap=cmap, vmin=low, vmax=high)
-        ax.set(title=title.replace("_", " "), xticks=[], yticks=[], facecolor="0.6")
-        fig.colorbar(image, ax=ax, shrink=0.75)
-    return show(fig, alt=alt)
-
-
 tones, shades = dict(REWARD, limits=(-2, 2)), dict(VISITS, limits=(0, 0.015))
-draw_city("Four maps of a city of 110 by 110 cells. True and recovered reward are the same landscape; expert's and "
+draw_maps("Four maps of a city of 110 by 110 cells. True and recovered reward are the same landscape; expert's and "
           "learner's visits gather on the same hills. Walls are grey dots.",
-          true_reward=(hills[:, 0] @ heights, tones), recovered_reward=(fit_city.reward[:, 0], tones),
-          expert_visits=(m_city.sum(axis=1), shades),
-          learner_visits=(occupancy(city.mdp, fit_city.π).sum(axis=1), shades))
+          true_reward=(city, hills[:, 0] @ heights, tones), recovered_reward=(city, fit_city.reward[:, 0], tones),
+          expert_visits=(city, m_city.sum(axis=1), shades),
+          learner_visits=(city, occupancy(city.mdp, fit_city.π).sum(axis=1), shades))
 
 # %% [markdown]
 # **Question 3.** What would stop working first if the city had a hundred times as many states?
@@ -671,41 +664,44 @@ parks = {"as it was": open_park(PARK, slip=0.1, horizon=20), "tree": open_park(T
          "ice": open_park(PARK, slip=0.4, horizon=20)}
 
 
-def transplant(π, old, new):
-    """The policy π[s,a] of one map on another, cell by cell; uniform where the old map had a hedge."""
+def transplant(values, old, new):
+    """A policy or reward [s,a] of one map on another, cell by cell; 1/A where the old map had a hedge."""
     s = old.index[tuple(new.cells.T)]
-    return np.where(s[:, None] >= 0, π[s], 1 / π.shape[1])
+    return np.where(s[:, None] >= 0, values[s], 1 / values.shape[1])
 
 
 def transfer(seed, N=100):
-    """Scores [park, method] of re-planning with θ, and of the clone; both learned from N walks in the old park."""
+    """Scores [park, method] after N walks in the old park: re-planned ground, re-planned places, clone."""
     data = empirical_occupancy(mdp, sample_trajectories(mdp, π_expert, N, np.random.default_rng(seed)))
-    θ, copied = fit_linear(mdp, f, data, N).θ, clone(mdp, data, N)
+    θ, places = fit_linear(mdp, f, data, N).θ, fit_linear(mdp, classes["places"], data, N).reward
     return [(score(world.mdp, features @ θ_true, value_iteration(world.mdp, features @ θ)[2]),
-             score(world.mdp, features @ θ_true, transplant(copied, park, world)))
+             score(world.mdp, features @ θ_true, value_iteration(world.mdp, transplant(places, park, world))[2]),
+             score(world.mdp, features @ θ_true, transplant(clone(data, N), park, world)))
             for world, features in parks.values()]
 
 
 # %% [markdown]
-# The features of a new map need no demonstrations: θ says what mud is worth, the new map says where it is. So the
-# reward is **re-planned** and the clone **transplanted**; for comparison also the *perfect* clone, the expert's own
-# $\pi_t$. **Statistical**, 10 seeds. (A reward is scored by its best policy, so it may beat the expert; a clone
-# keeps the expert's randomness. Compare a method with itself, from row to row.)
+# The **ground** features of a new map need no demonstrations: θ says what mud is worth, the new map says where it
+# is. Rewards by **place** are carried over cell by cell. Both are re-planned; the clone's policy is transplanted,
+# and for comparison also the *perfect* clone, the expert's own $\pi_t$. **Statistical**, 10 seeds. (A reward is
+# scored by its best policy, so it may beat the expert; a clone keeps the expert's randomness. Compare a method with
+# itself, row by row.)
 
 # %%
 scores = np.array([transfer(seed) for seed in range(10)])  # [seed, park, method]
 for i, (name, (world, features)) in enumerate(parks.items()):
     moved = score(world.mdp, features @ θ_true, np.array([transplant(π_t, park, world) for π_t in π_expert]))
-    (a, b), (sd_a, sd_b) = scores[:, i].mean(axis=0), scores[:, i].std(axis=0)
-    print(f"{name:9s} reward, re-planned {a:.3f} ± {sd_a:.3f}   clone {b:.3f} ± {sd_b:.3f}   perfect clone {moved:.3f}")
-assert (scores[:, :, 0] > scores[:, :, 1]).all() and (scores[:, 1, 0] - scores[:, 1, 1] > 0.5).all()
+    columns = [f"{mean:.3f} ± {sd:.3f}" for mean, sd in zip(scores[:, i].mean(axis=0), scores[:, i].std(axis=0))]
+    print(f"{name:9s} ground {columns[0]}   places {columns[1]}   clone {columns[2]}   perfect clone {moved:.3f}")
+assert (scores[:, :, :2] > scores[:, :, 2:]).all() and (scores[:, 1, :2] - scores[:, 1, 2:] > 0.5).all()
+assert scores[:, 1, 0].mean() > scores[:, 1, 1].mean() + 0.03
 
 # %%
 world, features = parks["tree"]
 data = empirical_occupancy(mdp, sample_trajectories(mdp, π_expert, 100, np.random.default_rng(0)))
 plans = {"best possible": value_iteration(world.mdp, features @ θ_true)[2],
          "recovered reward, re-planned": value_iteration(world.mdp, features @ fit_linear(mdp, f, data, 100).θ)[2],
-         "clone, transplanted": transplant(clone(mdp, data, 100), park, world)}
+         "clone, transplanted": transplant(clone(data, 100), park, world)}
 draw_maps("Visits in the park with the fallen tree. The re-planned reward and the best policy look alike: around the "
           "mud along the bottom, or across it, to the bench. The clone keeps pushing against the tree.",
           "Visits. The hatched cell in the dry path is the tree.",
@@ -715,14 +711,14 @@ draw_maps("Visits in the park with the fallen tree. The re-planned reward and th
 # The clone is not a bad learner: even the perfect one walks into the tree. It knows *what* people did in the old
 # park, and that answers no question about the new one. On ice, where the old moves still make sense, it does better.
 #
-# **Question 4.** Would one weight per *place* transfer as well to the fallen tree as the ground features did?
+# **Question 4.** Where the tree fell, rewards by place lose more than ground features. Why, if both fit the old
+# walks?
 #
 # <details><summary>Answer</summary>
 #
-# Only as far as the old walks visited the places that matter now. The detour leads along the bottom, where hardly
-# anyone walked, so its reward is mostly prior. Try it: in `transfer` fit `state_indicators(park)`, and re-plan with
-# `np.repeat(θ[park.index[tuple(world.cells.T)]][:, None], 4, axis=1)`; look at the spread. A reward transfers if its
-# class can say *why* a place is good, not only *that* it is.
+# The detour leads through mud or along the bottom, where hardly anyone walked, so what "places" says there is mostly
+# its prior. "Ground" has seen mud elsewhere. A reward transfers as far as its class can say *why* a place is good,
+# and not only *that* it is.
 # </details>
 #
 # ## 9 · 2008 or 2010?
@@ -819,17 +815,18 @@ def dual_2008(θ):
 # %%
 found = minimize(dual_2008, np.zeros(3), jac=True, method="L-BFGS-B", options={"gtol": 1e-6, "ftol": 0})
 θ_algorithm_1, gaps_algorithm_1 = climb(icy.mdp, f_icy, f_hat, step=0.02, steps=300, plan=plan_2008)
-fits = {"2010": (maxent_irl(icy.mdp, f_icy, f_hat).θ, 0.0), "2008": (found.x, np.abs(found.jac).max()),
+causal = maxent_irl(icy.mdp, f_icy, f_hat)
+fits = {"2010": (causal.θ, causal.gap), "2008": (found.x, np.abs(found.jac).max()),
         "Algorithm 1": (θ_algorithm_1, gaps_algorithm_1[-1])}
 
 # %%
-print(f"expert      θ = {θ_true}; steps on lawn, mud, bench {f_hat}, score {score(icy.mdp, r_icy, π_icy):.3f}")
+print(f"the expert scores {score(icy.mdp, r_icy, π_icy):.3f}; steps on lawn, mud, bench {f_hat}; θ = {θ_true}")
 regret = {}
 for name, (θ, gap) in fits.items():
-    _, _, π = soft_value_iteration(icy.mdp, f_icy @ θ)  # what the reward makes a causal agent do in the real park
+    _, _, π = soft_value_iteration(icy.mdp, f_icy @ θ)  # what this reward makes a real agent do
     steps = feature_expectations(icy.mdp, f_icy, occupancy(icy.mdp, π))
     regret[name] = score(icy.mdp, r_icy, π_icy) - score(icy.mdp, r_icy, π)
-    print(f"{name:11s} θ = {θ - θ[0]}, its own gap {gap:.0e}; real agent: steps {steps}, regret {regret[name]:+.3f}")
+    print(f"{name:11s} θ = {θ - θ[0]}, own gap {gap:.0e}   real agent: steps {steps}, regret {regret[name]:.3f}")
 
 assert abs(regret["2010"]) < 1e-3 and regret["2008"] > 0.3
 assert fits["2008"][1] < 1e-4 and np.ptp(fits["2008"][0]) < np.ptp(θ_true) / 2  # converged, to less than half
@@ -838,10 +835,10 @@ assert gaps_algorithm_1[-1] > 0.9 * gaps_algorithm_1[150] > 0.5                 
 # %% [markdown]
 # **2010** is exact. **2008** converges, and in its own wishful world its visits match; but who trusts to luck needs
 # little reward to be so successful, so the weights come out far too small, and a real agent who is given them does
-# badly. **Algorithm 1** does not get there at all. Its optimist walks carelessly beside the mud whatever the
-# weights, and so reaches the bench less often than the expert; the loop concludes that the bench must be worth more,
-# without end. Its regret is small all the same: with weights so large that only the best way counts, a score
-# forgives much. Compare the steps in the mud.
+# badly. **Algorithm 1** does not get there at all. Its optimist walks carelessly beside the mud, whatever weights
+# the loop tries, and so reaches the bench less often than the expert; the loop concludes that the bench must be
+# worth more, without end. Its regret is small all the same: with weights so large that only the best way counts, a
+# score forgives much. Compare the steps in the mud.
 #
 # **Question 5.** Much code that is called "MaxEnt IRL" is Algorithm 1. Why do so many gridworld demonstrations not
 # suffer?
@@ -894,7 +891,7 @@ assert visit_error(mdp, π_blind, m_expert) > 0.05
 # Five bugs, each of a kind that is found in public code (written anew here). Each lab shows code that looks right,
 # runs, and fits. **Find the line before you unfold the answer.**
 #
-# The stage is a small yard: everybody walks home to the gate in the corner, which ends the walk; a step costs 3,
+# The stage is a small yard: everybody wants home to the gate in the corner, which ends the walk; a step costs 3,
 # through mud 5; slip 0.05, $H = 10$, $\gamma = 0.95$. The tool is the check of step 3: for *any* planner of (3) the
 # expected features, counted by visits, must be the slope of the planner's own $\mathbb E_{p_0} V_0$.
 
@@ -936,8 +933,8 @@ assert not audit(plan_1, occupancy)
 # <details><summary>Which line?</summary>
 #
 # One is *missing*: `V[t] *= mdp.alive`. The terminal state is not pinned to 0, so in the planner's mind life goes on
-# at the gate: ten more rewards to pay and choices to enjoy. The slope counts those steps; the walkers never take
-# them.
+# at the gate, with rewards to pay and choices to enjoy until $H$. The slope counts those steps; the walkers never
+# take them.
 # </details>
 #
 # ### Lab 2 · the planner again
@@ -960,8 +957,8 @@ assert not audit(plan_2, occupancy)
 # <details><summary>Which line?</summary>
 #
 # `Q[t].max(axis=1)`: a hard maximum where the softmax belongs. The policy chooses softly *now* but plans as if it
-# would choose greedily ever after. That is no longer the policy of any likelihood, and its own future mistakes cost
-# it nothing.
+# would choose greedily ever after. Such agents are a model of their own (the likelihood of Bayesian IRL), but the
+# gradient of that likelihood is not "expert features minus expected features", which is what the loop computes.
 # </details>
 #
 # ### Lab 3 · the counter
@@ -980,16 +977,16 @@ def count_3(mdp, π):
 
 
 assert not audit(soft_value_iteration, count_3)
-calm_mass = count_3(mdp, π_expert).sum()
-print(f"in the park, where nobody can leave, it counts {calm_mass:.2f} steps in a walk of {mdp.horizon}")
-assert calm_mass < mdp.horizon - 1
+counted = count_3(mdp, π_expert).sum()
+print(f"in the park, where nobody can leave, it counts {counted:.2f} steps in a walk of {mdp.horizon}")
+assert counted < mdp.horizon - 1
 
 # %% [markdown]
 # <details><summary>Which line?</summary>
 #
 # The two `for` lines are in the wrong order. `d[t + 1, s]` needs *all* of `d[t]`, but the outer loop has filled only
-# the states before `s`: whoever comes from a later state (up or left on the map) is lost. Time must be the outer
-# loop. An identity finds it at once: $\sum_s d_t(s) = 1$ where nobody leaves.
+# the states up to `s`: whoever moves from a later state to an earlier one (up or left) is lost. Time must be the
+# outer loop. An identity finds it at once: $\sum_s d_t(s) = 1$ where nobody leaves.
 # </details>
 #
 # ### Lab 4 · the counter again
@@ -1084,7 +1081,7 @@ assert np.isclose(values[0, 0], score(lab, r_lab, π_lab), atol=1e-4)
 #   thousand states a second or two.
 # * A reward is identified up to a constant (fixed length) and a scale (unknown temperature), where people go, within
 #   its class. Features that say *why* survive a change of the world; a copied policy does not.
-# * Optimal experts and lucky data have no best θ; `l2` is the cure, and an honest optimiser raises without it.
+# * Optimal experts and lucky data have no best θ: watch ‖θ‖, let the optimiser raise, and use `l2`.
 # * In a world with chance use the causal model of 2010. The one of 2008 is biased there, its Algorithm 1 has no
 #   likelihood.
 # * A closed gap proves neither that the features are right, nor that the expert is as assumed, nor that the code is
@@ -1097,8 +1094,8 @@ assert np.isclose(values[0, 0], score(lab, r_lab, π_lab), atol=1e-4)
 #   Algorithm 1.
 # * Ziebart, Bagnell, Dey 2010, *Modeling Interaction via the Principle of Maximum Causal Entropy*, ICML. The model
 #   used here.
-# * Gleave, Toyer 2022, *A Primer on Maximum Causal Entropy Inverse Reinforcement Learning*, arXiv:2203.11409. All
-#   proofs.
+# * Gleave, Toyer 2022, *A Primer on Maximum Causal Entropy Inverse Reinforcement Learning*, arXiv:2203.11409.
+#   Derivations.
 # * Wulfmeier, Ondruska, Posner 2015, *Maximum Entropy Deep Inverse Reinforcement Learning*, arXiv:1507.04888.
 # * Cao, Cohen, Szpruch 2021, *Identifiability in Inverse Reinforcement Learning*, arXiv:2106.03498. What two worlds
 #   tell.

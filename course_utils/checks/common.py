@@ -3,11 +3,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from course_utils.checks.core import Mistake
+from course_utils.checks.core import Mistake, expected_outputs, same
 
 # Notes that mark a kind of instance.
 HUGE, WHOLE = "huge rewards", "whole numbers"
 
+
+
+def almost(case, outputs):
+    return same(outputs, expected_outputs(case), rtol=1e-3, atol=1e-3)
+
+
+ALMOST = Mistake(
+    "almost right", "Right to three digits and not to six: an approximation. Is something computed in float32 (torch's "
+    "default), is a small number added to be on the safe side, or a derivative taken by differences? Compute in "
+    "float64, by the formula.",
+    when=almost)
 OVERFLOW = Mistake(
     "exp overflow", "Only the instances with huge rewards are wrong: e^1000 is inf and e^−1000 is 0 in floating point. "
     "Never leave the logarithm: scipy.special.logsumexp, or subtract the maximum first (in every state its own).",

@@ -116,13 +116,6 @@ function render({ model, el }) {
   };
 
   const board = svg("svg", { class: "tile-board", tabindex: 0, role: "application", "aria-roledescription": "tile puzzle" });
-  board.addEventListener("keydown", (event) => {
-    const action = KEYS[event.key];
-    if (!action || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    event.stopPropagation();
-    press(action);
-  });
   board.addEventListener("click", () => board.focus());
 
   const message = node("p", { class: "tile-message", role: "status", "aria-live": "polite" });
@@ -145,7 +138,7 @@ function render({ model, el }) {
     button("reset", "back to start", "Back to start"),
     button("forget", "forget last session", "Forget last session"),
   );
-  const keys = node("p", { class: "tile-keys" }, "Keys on the map: arrows walk, Enter or Space exits, Backspace undoes, Escape goes back to start.");
+  const keys = node("p", { class: "tile-keys" }, "Keys: arrows walk, Backspace undoes, Escape goes back to start; on the map, Enter or Space exits.");
   const play = node("div", { class: "tile-play" }, board, message, node("div", { class: "tile-controls" }, pad, others), keys);
   const learn = node(
     "div",
@@ -158,6 +151,14 @@ function render({ model, el }) {
   );
   // JupyterLab would otherwise take the arrow keys to walk from cell to cell.
   const root = node("div", { class: "tile-player", "data-lm-suppress-shortcuts": "true" }, play, learn);
+  root.addEventListener("keydown", (event) => {
+    const action = KEYS[event.key];
+    if (!action || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (action === "exit" && event.target !== board) return; // Enter and Space press the button that has the focus
+    event.preventDefault();
+    event.stopPropagation();
+    press(action);
+  });
 
   const draw = () => {
     const [rows, path, sessions, bounds] = ["rows", "path", "sessions", "bounds"].map((name) => model.get(name));

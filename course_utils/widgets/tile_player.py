@@ -9,6 +9,7 @@ from course_utils.reward_sets import RewardSet
 from course_utils.tiles import Puzzle, consistent_rewards, trace, worth_text
 
 KEYS = {"up": "U", "right": "R", "down": "D", "left": "L"}
+SIDES = {"up": "above", "right": "on the right", "down": "below", "left": "on the left"}
 
 
 class TilePlayer(anywidget.AnyWidget):
@@ -54,7 +55,7 @@ class TilePlayer(anywidget.AnyWidget):
         if direction not in KEYS:
             raise ValueError(f"a direction is one of {', '.join(KEYS)}; got {direction!r}")
         if self.puzzle.enter(trace(self.puzzle, self.session)[-1], KEYS[direction]) is None:
-            self._update(f"There is a wall {'on the ' if direction in ('left', 'right') else ''}{direction}.")
+            self._update(f"There is a wall {SIDES[direction]}.")
         else:
             self._walk(self.session + KEYS[direction])
 

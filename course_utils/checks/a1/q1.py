@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 
 from course_utils.checks import oracles
-from course_utils.checks.common import HUGE, OVERFLOW, TRUNCATED, WHOLE, rewards
+from course_utils.checks.common import ALMOST, HUGE, OVERFLOW, TRUNCATED, WHOLE, rewards
 from course_utils.checks.core import Case, Mistake, Output, Question
 
 
@@ -70,6 +70,21 @@ def lost_arrivals(next_state, r, g, start, horizon):
     return np.log(weight @ np.exp(g))
 
 
+def backward(backup):
+    """The recursion, with another reduction of Q (S, A) to V (S,)."""
+    def gives(next_state, r, g, start, horizon):
+        V = g
+        for _ in range(horizon):
+            V = backup(r + V[next_state])
+        return V[start]
+    return gives
+
+
+def expected_under_softmax(Q):
+    p = np.exp(Q - Q.max(1, keepdims=True))
+    return (p * Q).sum(1) / p.sum(1)
+
+
 def in_place(next_state, r, g, start, horizon):
     V = g.astype(float)
     for _ in range(horizon):
@@ -80,13 +95,15 @@ def in_place(next_state, r, g, start, horizon):
 
 COUNT = "Count the actions: a session of horizon H takes H of them, a_0 … a_{H−1}. H actions, H backups."
 MISTAKES = (
+    ALMOST,
     TRUNCATED,
     OVERFLOW,
     Mistake(
         "terminal reward forgotten",
         "Count once more what one session earns. What is still to come when no action is left and the session "
         "ends in s?",
-        q1(g=lambda x: 0 * x["g"])),
+        (q1(g=lambda x: 0 * x["g"]), q1(g=lambda x: 0 * x["g"], reduce=np.max),
+         *(q1(g=lambda x: 0 * x["g"], horizon=lambda x, k=k: x["horizon"] + k) for k in (-1, 1)))),
     Mistake("one step short", COUNT, q1(horizon=lambda x: x["horizon"] - 1)),
     Mistake("one step too many", COUNT, q1(horizon=lambda x: x["horizon"] + 1)),
     Mistake(
@@ -110,6 +127,17 @@ MISTAKES = (
         "Z is a sum over sessions, not their average: nothing divides by the number of actions.",
         q1(reduce=lambda R: oracles.log_total(R) - np.log(len(R)))),
     Mistake(
+        "average reward",
+        "You return the expected reward of an agent. log Z is no expectation: the log of a sum of exponentials stands "
+        "where your average stands (for the soft-optimal agent it is reward plus entropy).",
+        (q1(reduce=np.mean), backward(expected_under_softmax))),
+    Mistake(
+        "the shift is not put back",
+        "log Σ e^q = c + log Σ e^(q−c). What is taken out must be put back, and as often: a constant added to r comes "
+        "back H times.",
+        (lambda **x: q1()(**x) - x["horizon"] * x["r"].max(), lambda **x: q1()(**x) - (x["horizon"] - 1) * x["r"].max(),
+         backward(lambda Q: np.log(np.exp(Q - Q.max(1, keepdims=True)).sum(1))))),
+    Mistake(
         "Z, not log Z",
         "Return the logarithm. Better: never leave it.",
         q1(reduce=lambda R: np.exp(oracles.log_total(R)))),
@@ -117,6 +145,10 @@ MISTAKES = (
         "wrong sign",
         "The free energy is −log Z; the question asks for log Z.",
         q1(reduce=lambda R: -oracles.log_total(R))),
+    Mistake(
+        "start ignored",
+        "You return the value of state 0. V[k] is indexed by states: sessions begin in `start`.",
+        q1(start=lambda x: 0)),
     Mistake(
         "every start at once",
         "Sessions begin in `start`: return the one number that belongs to it.",

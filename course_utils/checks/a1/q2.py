@@ -2,12 +2,13 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import xlogy
 
 from course_utils.checks import oracles
-from course_utils.checks.common import HUGE, OVERFLOW, TRUNCATED, WHOLE, distributions, gaps, rewards
+from course_utils.checks.common import ALMOST, HUGE, OVERFLOW, TRUNCATED, WHOLE, almost, distributions, gaps, rewards
 from course_utils.checks.core import Case, Mistake, Output, Question
 
-FORBIDDEN = "some actions are forbidden, and tempting"
+FORBIDDEN = "forbidden actions"
 
 
 def instance(P, r, ref, horizon, note=""):
@@ -25,7 +26,8 @@ def cases(rng):
     blind = np.repeat(P[:, :1], 3, axis=1)            # no action leads elsewhere, so each row of Q stays in range
     some = gaps(rng, ref)
     cases += [instance(gaps(rng, P), r, ref, 3, "some moves are impossible"),
-              instance(P, r + 40 * (some == 0), some, 3, FORBIDDEN),
+              instance(P, r + 40 * (some == 0), some, 3, f"{FORBIDDEN} that are tempting"),
+              instance(P, r + 1000 * (some == 0), some, 3, f"{HUGE} for {FORBIDDEN}"),
               instance(P, rng.integers(-2, 3, size=(3, 3)), ref, 3, WHOLE),
               instance(P, r + 1000, ref, 3, f"{HUGE}: near 1000"),
               instance(P, r - 1000, ref, 3, f"{HUGE}: near -1000"),
@@ -71,21 +73,29 @@ def own_value_ahead_unnormalised(P, r, ref, horizon):
     return V, ref * np.exp(r + oracles.expectation(P, V[:-1]) - V[:-1, :, None])
 
 
-def over_states(P, r, ref, horizon):
-    V, _ = q2()(P, r, ref, horizon)
-    weight = with_log(r + oracles.expectation(P, V[1:]), ref)
-    π = np.exp(weight - weight.max(1, keepdims=True))
-    return V, π / π.sum(1, keepdims=True)
+def over(*axes):
+    """π normalised over other axes than the actions."""
+    def gives(P, r, ref, horizon):
+        V, _ = q2()(P, r, ref, horizon)
+        weight = with_log(r + oracles.expectation(P, V[1:]), ref)
+        π = np.exp(weight - weight.max(axes, keepdims=True))
+        return V, π / π.sum(axes, keepdims=True)
+    return gives
+
+
+def ones(x):
+    return np.ones(x["r"].shape)
 
 
 MISTAKES = (
+    ALMOST,
     TRUNCATED,
-    OVERFLOW,
     Mistake(
         "forbidden actions",
-        "Only the instance where ref is 0 for some actions is wrong. There log ref = −inf, and e^−inf = 0 is the right "
+        "Only instances where ref is 0 for some actions are wrong. There log ref = −inf, and e^−inf = 0 is the right "
         "answer: let it be, add log ref to Q before anything is exponentiated, and never multiply 0 by inf.",
-        when=lambda case, outputs: case.note == FORBIDDEN),
+        when=lambda case, outputs: FORBIDDEN in case.note or almost(case, outputs)),
+    OVERFLOW,
     Mistake(
         "log E e^V",
         "Who picks s'? You add the next states up as if the agent could choose among them. It chooses a, "
@@ -107,8 +117,9 @@ MISTAKES = (
     Mistake(
         "reference ignored",
         "This is the plain entropy bonus. Where does ref(a|s) enter −log(π/ref)?",
-        (q2(ref=lambda x: np.ones(x["r"].shape)),
-         q2(ref=lambda x: np.full(x["r"].shape, 1 / x["r"].shape[1])))),
+        (q2(ref=ones), q2(ref=lambda x: np.full(x["r"].shape, 1 / x["r"].shape[1])),
+         q2(lambda q, ref: greedy(q), ref=ones), q2(ahead=oracles.optimist, ref=ones),
+         q2(after=lambda V, π: (V[::-1], π[::-1]), ref=ones), q2(P=lambda x: x["P"].swapaxes(0, 2), ref=ones))),
     Mistake(
         "reference in V but not in π",
         "V counts the reference and π does not. Each row of π must sum to one: which terms does e^V add up?",
@@ -118,19 +129,37 @@ MISTAKES = (
         "reference in π but not in V",
         "π counts the reference and V does not. e^V is the normaliser of π: what must be summed?",
         (q2(by(lambda q, ref, v, p, v0, p0: (v0, p))),
-         q2(by(lambda q, ref, v, p, v0, p0: (v0, ref * p0))))),
+         q2(by(lambda q, ref, v, p, v0, p0: (v0, ref * p0))),
+         q2(by(lambda q, ref, v, p, v0, p0: ((p * q - xlogy(p, p)).sum(-1), p))))),
     Mistake(
         "divided by the reference",
         "The sign of log ref: −log(π/ref) = −log π + log ref.",
         q2(ref=lambda x: np.where(x["ref"] > 0, 1 / np.maximum(x["ref"], 1e-9), 0))),
     Mistake(
         "log of the reference missing",
-        "It is log ref(a|s) that adds to the reward, not ref(a|s).",
-        q2(lambda q, ref: oracles.best_response(q + ref, np.ones(ref.shape)))),
+        "It is log ref(a|s) that adds to the reward: ref(a|s) itself neither adds nor multiplies.",
+        tuple(q2(lambda q, ref, f=f: oracles.best_response(f(q, ref), np.ones(ref.shape)))
+              for f in (np.add, np.multiply))),
+    Mistake(
+        "reference counted twice",
+        "log ref is in Q already (or in the normaliser): π must not be multiplied by ref once more.",
+        (q2(by(lambda q, ref, v, p, v0, p0: (v, ref * p / (ref * p).sum(-1, keepdims=True)))),
+         q2(by(lambda q, ref, v, p, v0, p0: (v, ref * p))),
+         q2(lambda q, ref: tuple(np.subtract(x, y) for x, y in zip(
+             oracles.best_response(q, ref**2 / (ref**2).sum(-1, keepdims=True)),
+             (-np.log((ref**2).sum(-1)), 0), strict=True))))),
     Mistake(
         "KL missing from V",
         "The policy is soft, but its value is E[Q] alone. V also pays −KL(π‖ref).",
         q2(by(lambda q, ref, v, p, v0, p0: ((p * q).sum(-1), p)))),
+    Mistake(
+        "wrong sign of KL",
+        "KL(π‖ref) is what the agent pays: V = E_π[Q] − KL(π‖ref).",
+        q2(by(lambda q, ref, v, p, v0, p0: (2 * (p * q).sum(-1) - v, p)))),
+    Mistake(
+        "KL the wrong way round",
+        "The price is KL(π‖ref) = Σ π log(π/ref), an average over π. You average over ref.",
+        q2(by(lambda q, ref, v, p, v0, p0: ((p * q).sum(-1) - (xlogy(ref, ref) - xlogy(ref, p)).sum(-1), p)))),
     Mistake(
         "V averages over the reference",
         "E_ref[Q] is the value of following the reference. V is the *maximum* over π of "
@@ -149,6 +178,18 @@ MISTAKES = (
         "V[H] is 0: no action is left, so no reward either. H actions, H backups.",
         q2(after=lambda V, π: (V[:-1], π[:-1]), horizon=lambda x: x["horizon"] + 1)),
     Mistake(
+        "forward in time",
+        "V[t] needs V[t+1]. Your loop goes upward, so V[t+1] is still empty when it is used: go down from t = H−1 to 0.",
+        q2(after=lambda V, π: (np.vstack([np.repeat(V[-2:-1], len(π), 0), V[-1:]]), np.repeat(π[-1:], len(π), 0)))),
+    Mistake(
+        "t = 0 left out",
+        "V[0] and π[0] are still zero: range(H − 1, 0, -1) ends at 1. reversed(range(H)) does not.",
+        q2(after=lambda V, π: (V * (np.arange(len(V)) > 0)[:, None], π * (np.arange(len(π)) > 0)[:, None, None]))),
+    Mistake(
+        "last row missing",
+        "V has H + 1 rows: V[H] = 0 belongs to it.",
+        q2(after=lambda V, π: (V[:-1], π))),
+    Mistake(
         "π from V[t], not V[t+1]",
         "Q[t] = r + E V[t+1]: what the next state is worth *after* this action. Your π[t] uses V[t] there.",
         (own_value_ahead, own_value_ahead_unnormalised)),
@@ -159,7 +200,7 @@ MISTAKES = (
     Mistake(
         "normalised over states",
         "In every state the *actions* compete: each row π[t, s, :] sums to one.",
-        over_states),
+        (over(1), over(1, 2))),
     Mistake(
         "log π, not π",
         "Return the probabilities, not their logarithms.",

@@ -4,8 +4,13 @@ from __future__ import annotations
 import numpy as np
 
 from course_utils.checks import oracles
-from course_utils.checks.common import TRUNCATED, WHOLE, distributions, gaps
+from course_utils.checks.common import ALMOST, TRUNCATED, WHOLE, distributions, gaps
 from course_utils.checks.core import Case, Mistake, Output, Question
+
+
+def certain(rng, *shape):
+    """Distributions over the last axis, all on one outcome, as whole numbers."""
+    return np.eye(shape[-1], dtype=int)[rng.integers(shape[-1], size=shape[:-1])]
 
 
 def instance(P, p0, π, stop, note=""):
@@ -23,7 +28,7 @@ def cases(rng):
     cases += [instance(P, p0, π, np.zeros(3), "sessions never stop early"),
               instance(gaps(rng, P), p0, gaps(rng, π), np.where(stop == stop.max(), 1.0, stop),
                        "some moves are impossible, and one state always ends the session"),
-              instance(P, rng.permutation([1, 0, 0]), π, stop, f"{WHOLE} in p0")]
+              instance(certain(rng, 3, 2, 3), certain(rng, 3), certain(rng, 4, 3, 2), stop, f"{WHOLE} in P, p0 and π")]
     return cases
 
 
@@ -57,6 +62,12 @@ def heap(d, stop):
     return d + np.vstack([0 * stop, np.cumsum(stop * d, axis=0)[:-1]])
 
 
+def last_only(step, last):
+    kept = np.zeros_like(step)
+    kept[last] = step[last]
+    return kept
+
+
 def equilibrium(P, p0, π, stop):
     """What a chain with the mean policy comes to after a long time."""
     chain = np.einsum("sa,sak->sk", π.mean(0), P)
@@ -64,11 +75,14 @@ def equilibrium(P, p0, π, stop):
 
 
 MISTAKES = (
+    ALMOST,
     TRUNCATED,
     Mistake(
         "stop ignored",
         "Your sessions never end early. With which probability is a session that acts in s still going afterwards?",
-        q3(stop=never_stop)),
+        (q3(stop=never_stop), q3(stop=never_stop, P=lambda x: x["P"].swapaxes(0, 2)),
+         q3(stop=never_stop, policies=lambda π: π[1:]), q3(stop=never_stop, policies=lambda π: π),
+         q3(stop=never_stop, after=lambda d: d / len(d)))),
     Mistake(
         "stop of the state entered",
         "It is the state in which the action was *taken* that may end the session: stop[s_t], not stop[s_{t+1}].",
@@ -100,7 +114,19 @@ MISTAKES = (
         "P transposed",
         "The axes are P[s, a, s']: probability flows from the first to the last.",
         (q3(P=lambda x: x["P"].swapaxes(0, 2)),
+         q3(lambda now, P, stop: forward(now, P, stop).swapaxes(0, 2)),
          q3(lambda now, P, stop: forward(now, P, 0 * stop).swapaxes(0, 2) * (1 - stop)[:, None, None]))),
+    Mistake(
+        "arrivals overwritten",
+        "Many ways lead to s', and their probabilities add up. Where several states or actions write to one place, "
+        "write += and start from zero.",
+        tuple(q3(lambda now, P, stop, last=last: last_only(forward(now, P, stop), last)) for last in (-1, (-1, -1)))),
+    Mistake(
+        "one array for all rows",
+        "All your rows are equal: they are one and the same array, which every step overwrites. Make a new array in "
+        "every step, or write into d[t].",
+        (q3(policies=lambda π: π, after=lambda d: np.repeat(d[-1:], len(d) - 1, 0)),
+         q3(after=lambda d: np.repeat(d[-1:], len(d), 0)))),
     Mistake(
         "normalised",
         "d[t] is the probability that a session is still going *and* in s. Its sum over s shrinks with t; the sum "

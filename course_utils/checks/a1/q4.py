@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 
 from course_utils.checks import oracles
-from course_utils.checks.common import HUGE, OVERFLOW, distributions, gaps, rewards
+from course_utils.checks.common import ALMOST, HUGE, OVERFLOW, TRUNCATED, WHOLE, distributions, gaps, rewards
 from course_utils.checks.core import Case, Mistake, Output, Question
 
 
@@ -21,7 +21,7 @@ def demonstrations(rng, P, p0, lengths):
 
 
 def instance(θ, features, P, p0, states, actions, lengths, note=""):
-    gradient = oracles.derivative(lambda x: oracles.dual(x, features, P, p0, states, actions, lengths), θ)
+    gradient = oracles.derivative(lambda x: oracles.dual(x, features, P, p0, states, actions, lengths), 1.0 * θ)
     args = dict(θ=θ, features=features, P=P, p0=p0, states=states, actions=actions, lengths=lengths)
     return Case(args, gradient, note)
 
@@ -38,6 +38,7 @@ def cases(rng):
     large = features.copy()
     large[..., 0] += 500
     cases += [instance(θ, features, gaps(rng, P), p0, *demos, "some moves are impossible"),
+              instance(rng.permutation([-1, 1, 2]), rng.integers(-2, 3, features.shape), P, p0, *demos, WHOLE),
               instance(np.array([2.0, *θ[1:]]), large, P, p0, *demos, f"{HUGE}: near 1000")]
     return cases
 
@@ -86,17 +87,25 @@ def with_padding(features, states, actions, lengths):
     return features[states, actions].sum(1)
 
 
+def along_the_demonstrations(θ, features, P, p0, states, actions, lengths):
+    _, policies = oracles.plan(P, features @ θ, np.ones(features.shape[:2]), max(lengths))
+    model = [sum(policies[h - t][s[t]] @ features[s[t]] for t in range(h)) for s, h in zip(states, lengths, strict=True)]
+    return (oracles.demo_features(features, states, actions, lengths) - model).mean(0)
+
+
 def without_last(features, states, actions, lengths):
     return np.array([features[s[:h - 1], a[:h - 1]].sum(0) for s, a, h in zip(states, actions, lengths, strict=True)])
 
 
 MISTAKES = (
+    ALMOST,
+    TRUNCATED,
     OVERFLOW,
     Mistake(
         "wrong sign",
         "This is the gradient for going down. The log-likelihood rises where the demonstrations show more of "
         "a feature than the model expects: data − model.",
-        q4(lambda f, m, h: (m - f).mean(0))),
+        (q4(lambda f, m, h: (m - f).mean(0)), q4(lambda f, m, h: (m - f).sum(0)))),
     Mistake(
         "log E e^V",
         "Your backup is log E e^V, as in Algorithm 1 of Ziebart 2008, and your forward pass uses the true P. "
@@ -129,6 +138,10 @@ MISTAKES = (
         "its first action on, does not know when this session ends.",
         q4(to_go=lambda t, h, longest: longest - t)),
     Mistake(
+        "policy reversed in time",
+        "π[0] is the policy with all h actions to go. A list that was made backward must be turned round.",
+        q4(to_go=lambda t, h, longest: t + 1)),
+    Mistake(
         "averaged over steps",
         "A session counts with the *sum* of its features, whatever its length; then the mean is over "
         "demonstrations.",
@@ -142,10 +155,25 @@ MISTAKES = (
         (q4(lambda f, m, h: (f - m).sum(0)), q4(lambda f, m, h: f.sum(0) - m.mean(0)),
          q4(lambda f, m, h: f.mean(0) - m.sum(0)))),
     Mistake(
+        "one demonstration only",
+        "All demonstrations count: does your loop overwrite the sum (= for +=), or return in its first round?",
+        tuple(q4(lambda f, m, h, i=i, n=n: (f - m)[i] / len(h)**n) for i in (0, -1) for n in (0, 1))),
+    Mistake(
+        "each length once",
+        "A length that occurs twice counts twice: the mean is over demonstrations, not over different lengths.",
+        q4(lambda f, m, h: f.mean(0) - m[np.unique(h, return_index=True)[1]].mean(0))),
+    Mistake(
         "padding counted",
-        "−1 in states and actions marks what comes after the end. As an index it is the last state and the "
-        "last action: cut each demonstration at lengths[i].",
-        (q4(demo=with_padding), q4(demo=with_padding, horizons=for_all(np.max)))),
+        "−1 in states and actions marks what comes after the end. It is no state and no action (as an index it is the "
+        "last one): cut each demonstration at lengths[i].",
+        (q4(demo=with_padding), q4(demo=with_padding, horizons=for_all(np.max)),
+         q4(lambda f, m, h: (f - m).sum(0), demo=with_padding),
+         q4(demo=lambda f, states, actions, lengths: f[states.clip(0), actions.clip(0)].sum(1)))),
+    Mistake(
+        "number 0 masked away",
+        "0 is a state and an action like any other. What comes after the end is marked by −1.",
+        (q4(demo=lambda f, states, actions, lengths: (f[states, actions] * (states > 0)[..., None]).sum(1)),
+         q4(demo=lambda f, states, actions, lengths: (f[states, actions] * (actions > 0)[..., None]).sum(1)))),
     Mistake(
         "one step too many",
         "Demonstration i holds lengths[i] actions; the model must take as many.",
@@ -159,6 +187,15 @@ MISTAKES = (
         "What is the horizon? The soft-optimal policy depends on the actions still to go.",
         (q4(to_go=lambda t, h, longest: h), q4(to_go=lambda t, h, longest: 1),
          q4(to_go=lambda t, h, longest: longest))),
+    Mistake(
+        "stops after one action",
+        "These sessions do not stop early: in `visitation`, `stop` is zero for every state.",
+        q4(dynamics=lambda P, V: 0 * P)),
+    Mistake(
+        "states of the demonstrations",
+        "You ask what the policy does in the states that the demonstrations visit: the gradient of imitating their "
+        "actions. The model runs sessions of its own, from p0.",
+        along_the_demonstrations),
     Mistake(
         "hard max",
         "The model is the *soft*-optimal policy, π = e^{Q−V}, not the greedy one.",
