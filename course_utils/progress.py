@@ -51,7 +51,7 @@ def record(question: str, status: str, mistake: str | None = None) -> None:
             os.write(file, (b"\n" if torn else b"") + line.encode())
         finally:
             os.close(file)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:               # RuntimeError: there is no home folder
         if not _warned:
             warnings.warn(f"progress is not kept: {error}", stacklevel=3)
         _warned = True
@@ -61,7 +61,7 @@ def read() -> tuple[list[dict], int]:
     """All records in the order in which they were written, and the number of lines that could not be read."""
     try:
         raw = log_path().read_bytes()
-    except OSError:
+    except (OSError, RuntimeError):
         return [], 0
     records, unreadable = [], 0
     for line in raw.split(b"\n"):

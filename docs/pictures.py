@@ -1,4 +1,4 @@
-"""The README's two pictures, made by the course's own code: `python docs/pictures.py` (or `make pictures`)."""
+"""The README's two pictures, made by the course's own code: `python docs/pictures.py`."""
 
 from pathlib import Path
 

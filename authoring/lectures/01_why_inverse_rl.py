@@ -338,8 +338,8 @@ fig, ax = plt.subplots(figsize=(4.2, 2.7))
 draw_puzzle(ax, SECOND_PUZZLE, [second_session])
 show(
     fig,
-    alt="A map of 3 by 5 tiles. Two dead ends go up from the lower row, each with a yellow tile and a blue one behind it. "
-    "The session takes the first dead end, over yellow to blue, and exits there.",
+    alt="A map of 3 by 5 tiles. Two dead ends go up from the lower row, each with a yellow tile and a blue one behind "
+    "it. The session takes the first dead end, over yellow to blue, and exits there.",
     caption="R(yellow) = ?  R(blue) = ?",
 )
 
@@ -407,7 +407,8 @@ for number, n in enumerate(hauls):
 ax.set(xlabel="R(yellow)", ylabel="R(blue)", title="What the expert brings home")
 show(
     fig,
-    alt="The plane of rewards in regions of what is collected; yellow + blue is a strip towards small yellow, large blue",
+    alt="The plane of rewards in regions of what is collected. The region of yellow + blue is a strip that goes on "
+    "without end towards small yellow and large blue.",
     caption="Outlined: the rewards that explain the session.",
 )
 
@@ -741,7 +742,8 @@ others = [word for word in words if inside(word) and word != tour]
 # %%
 blind = margin(lambda session: counts(session).ravel())
 remembers = margin(lambda session: tile.features[tuple(tile.walk(session))].sum(axis=0))
-print(f"margin over {len(others)} other sessions: r(cell, action) {abs(blind):.3f}, r((cell, visited), action) {remembers:.3f}")
+print(f"margin over {len(others)} other sessions, with the cell as the state: {abs(blind):.3f}")
+print(f"with (cell, visited) as the state: {remembers:.3f}")
 assert abs(blind) < 1e-9 and remembers > 0.1
 
 # %% [markdown]

@@ -63,7 +63,7 @@ class Card:
         sign, word, colour = LOOK[self.status]
         parts = [f'<p style="margin:0"><strong>{sign} {word}</strong> &nbsp; {escape(self.question)} '
                  f'<em>{escape(self.title)}</em></p>',
-                 f'<p style="margin:6px 0">{escape(self.message)}</p>']
+                 f'<p style="margin:6px 0">{escape(_printable(self.message))}</p>']
         if self.mistake:
             parts.append(f'<p style="margin:6px 0">This looks like: <strong>{escape(self.mistake)}</strong></p>')
         if self.hint:

@@ -42,6 +42,11 @@ def distributions(rng, *shape, least=1):
     return (counts + least) / 40
 
 
+def certain(rng, *shape):
+    """Distributions over the last axis, all on one outcome, as whole numbers."""
+    return np.eye(shape[-1], dtype=int)[rng.integers(shape[-1], size=shape[:-1])]
+
+
 def gaps(rng, probabilities):
     """The same distributions with some outcomes made impossible (never all of a row)."""
     p = probabilities * (rng.random(probabilities.shape) < 0.5)

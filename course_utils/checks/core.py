@@ -85,7 +85,7 @@ def expected_outputs(case: Case) -> tuple:
     return tuple(np.asarray(x, dtype=float) for x in several)
 
 
-def said(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
     """An exception's text, at most 500 characters of it, also where its own __str__ fails."""
     return str(TracebackException(type(error), error, None))[:500]
 
@@ -117,7 +117,7 @@ def read_outputs(question: Question, value) -> tuple | Problem:
         try:
             arrays.append(to_array(x))
         except Exception as error:                    # whatever an object does when it is asked for its numbers
-            reason = next(iter(said(error).splitlines()), type(error).__name__)
+            reason = next(iter(text_of(error).splitlines()), type(error).__name__)
             return Problem("type", f"Expected numbers for {output}; got a {type(x).__name__}: {reason}.")
     return tuple(arrays)
 

@@ -10,6 +10,7 @@ import sysconfig
 import traceback as tb
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from course_utils.checks.core import (
     read_outputs,
     recognise,
     same,
+    text_of,
     tolerance,
 )
 
@@ -32,6 +34,8 @@ CHANGED = Mistake("inputs changed", "Your function writes into an array that it 
                   "`x = x.copy()`, or `x = x + y` instead of `x += y`.")
 UNSTEADY = Mistake("not the same twice", "The same inputs gave two answers. Does the function draw random numbers, "
                    "or use a variable from outside, or a default argument that it changes?")
+DEAF = Mistake("the same answer to different inputs", "Does the function use a variable from outside where its argument "
+               "belongs, or remember an earlier call (a cache, a default argument that it changes)?")
 QUESTION_ID = re.compile(r"a\d+\.q\d+")
 NOT_THEIRS = tuple(os.path.realpath(p) + os.sep for p in (
     *(sysconfig.get_paths()[k] for k in ("stdlib", "platstdlib", "purelib", "platlib")),
@@ -69,8 +73,8 @@ def examine(question: Question, fn, cases: list, traceback: bool = False) -> Car
     seen, problems = [], []
     for case in cases:
         called = call(fn, case)
-        if isinstance(called.error, NotImplementedError):
-            return _not_yet(question, called.error)
+        if isinstance(called.error, NotImplementedError) and (card := _not_yet(question, text_of(called.error))):
+            return card
         if called.error is not None:
             return _raised(question, case, called, traceback)
         outputs = read_outputs(question, called.value)
@@ -92,7 +96,7 @@ def examine(question: Question, fn, cases: list, traceback: bool = False) -> Car
     case, called, outputs, problem = problems[0]
     more = f"Wrong on {len(problems)} of {len(cases)} instances; this is the smallest of them. {problem.message}"
     return _refused(question, case, called, Problem(problem.kind, more, problem.mistake, problem.hint),
-                    recognise(question, seen), outputs)
+                    recognise(question, seen) or _deaf(seen), outputs)
 
 
 def _signature_complaint(question: Question, fn) -> str | None:
@@ -111,7 +115,12 @@ def _signature_complaint(question: Question, fn) -> str | None:
     if in_order:
         return None
     return (f"Your function should take the arguments ({', '.join(wanted)}) in this order; "
-            f"yours is {getattr(fn, '__name__', 'it')}{signature}.")
+            f"yours is {getattr(fn, '__name__', 'it')}{_plain(signature)}.")
+
+
+def _plain(signature: inspect.Signature) -> inspect.Signature:
+    """Without annotations and defaults, which can be long or fail to print."""
+    return inspect.Signature([p.replace(annotation=p.empty, default=p.empty) for p in signature.parameters.values()])
 
 
 def _unsteady(question, fn, case, outputs, _) -> Card | None:
@@ -124,19 +133,26 @@ def _unsteady(question, fn, case, outputs, _) -> Card | None:
     return _refused(question, case, called, Problem("unsteady", message), UNSTEADY, None)
 
 
-def _not_yet(question: Question, error: NotImplementedError) -> Card:
-    found = QUESTION_ID.fullmatch(str(error))
-    if found and found[0] != question.id:
-        return _card(question, "not yet", f"This one uses your answer to {found[0]}: finish {found[0]} first.")
-    said = "" if found or not str(error) else f" (It said: {error})"
-    return _card(question, "not yet", f"Write your solution in the cell above, then run this cell again.{said}")
+def _deaf(seen: list) -> Mistake | None:
+    """DEAF if two instances with different answers got the same wrong output."""
+    wrong = [(outputs, expected_outputs(case)) for case, outputs, right in seen if not right]
+    return DEAF if any(same(a, b, 0, 0) and not same(x, y, 1e-3, 1e-3)
+                       for (a, x), (b, y) in combinations(wrong, 2) if np.isfinite(a[0]).all()) else None
+
+
+def _not_yet(question: Question, said: str) -> Card | None:
+    """A card for the stub's NotImplementedError; None for one that comes from elsewhere."""
+    if said in ("", question.id):
+        return _card(question, "not yet", "Write your solution in the cell above, then run this cell again.")
+    if QUESTION_ID.fullmatch(said):
+        return _card(question, "not yet", f"This one uses your answer to {said}: finish {said} first.")
 
 
 def _raised(question: Question, case: Case, called: Called, traceback: bool) -> Card:
     error = called.error
     frames = tb.extract_tb(error.__traceback__)[1:]        # the first is our own call
     theirs = [f for f in frames if not os.path.realpath(f.filename).startswith(NOT_THEIRS)]
-    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    said = f"{type(error).__name__}: {text_of(error)}".rstrip(": .")
     rows = [_instance(question, case), *_printed(called)]
     if theirs:
         where = f"line {theirs[-1].lineno} of {theirs[-1].name}"
@@ -145,7 +161,7 @@ def _raised(question: Question, case: Case, called: Called, traceback: bool) -> 
         text = "".join(tb.format_list(frames) + tb.format_exception_only(error))
         rows.append(Row((Block("traceback", text),)))
     more = "" if traceback else f' For the whole traceback: check("{question.id}", …, traceback=True).'
-    return _card(question, "failed", f"Your function stopped with {said[:500].rstrip('.')}.{more}", rows)
+    return _card(question, "failed", f"Your function stopped with {said}.{more}", rows)
 
 
 def _refused(question, case, called, problem: Problem, mistake: Mistake | None, outputs) -> Card:

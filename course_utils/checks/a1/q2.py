@@ -5,7 +5,18 @@ import numpy as np
 from scipy.special import xlogy
 
 from course_utils.checks import oracles
-from course_utils.checks.common import ALMOST, HUGE, OVERFLOW, TRUNCATED, WHOLE, almost, distributions, gaps, rewards
+from course_utils.checks.common import (
+    ALMOST,
+    HUGE,
+    OVERFLOW,
+    TRUNCATED,
+    WHOLE,
+    almost,
+    certain,
+    distributions,
+    gaps,
+    rewards,
+)
 from course_utils.checks.core import Case, Mistake, Output, Question
 
 FORBIDDEN = "forbidden actions"
@@ -28,7 +39,7 @@ def cases(rng):
     cases += [instance(gaps(rng, P), r, ref, 3, "some moves are impossible"),
               instance(P, r + 40 * (some == 0), some, 3, f"{FORBIDDEN} that are tempting"),
               instance(P, r + 1000 * (some == 0), some, 3, f"{HUGE} for {FORBIDDEN}"),
-              instance(P, rng.integers(-2, 3, size=(3, 3)), ref, 3, WHOLE),
+              instance(certain(rng, 3, 3, 3), rng.integers(-2, 3, size=(3, 3)), ref, 3, f"{WHOLE} in P and r"),
               instance(P, r + 1000, ref, 3, f"{HUGE}: near 1000"),
               instance(P, r - 1000, ref, 3, f"{HUGE}: near -1000"),
               instance(blind, r + level, ref, 3, f"{HUGE}, different in each state")]
@@ -179,7 +190,7 @@ MISTAKES = (
         q2(after=lambda V, π: (V[:-1], π[:-1]), horizon=lambda x: x["horizon"] + 1)),
     Mistake(
         "forward in time",
-        "V[t] needs V[t+1]. Your loop goes upward, so V[t+1] is still empty when it is used: go down from t = H−1 to 0.",
+        "V[t] needs V[t+1]. Your loop goes upward, so V[t+1] is still empty when it is used: go down from H−1 to 0.",
         q2(after=lambda V, π: (np.vstack([np.repeat(V[-2:-1], len(π), 0), V[-1:]]), np.repeat(π[-1:], len(π), 0)))),
     Mistake(
         "t = 0 left out",

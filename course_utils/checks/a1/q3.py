@@ -4,13 +4,8 @@ from __future__ import annotations
 import numpy as np
 
 from course_utils.checks import oracles
-from course_utils.checks.common import ALMOST, TRUNCATED, WHOLE, distributions, gaps
+from course_utils.checks.common import ALMOST, TRUNCATED, WHOLE, certain, distributions, gaps
 from course_utils.checks.core import Case, Mistake, Output, Question
-
-
-def certain(rng, *shape):
-    """Distributions over the last axis, all on one outcome, as whole numbers."""
-    return np.eye(shape[-1], dtype=int)[rng.integers(shape[-1], size=shape[:-1])]
 
 
 def instance(P, p0, π, stop, note=""):

@@ -38,7 +38,8 @@ def cases(rng):
     large = features.copy()
     large[..., 0] += 500
     cases += [instance(θ, features, gaps(rng, P), p0, *demos, "some moves are impossible"),
-              instance(rng.permutation([-1, 1, 2]), rng.integers(-2, 3, features.shape), P, p0, *demos, WHOLE),
+              instance(rng.permutation([-1, 1, 2]), rng.integers(-2, 3, features.shape), P, p0, *demos,
+                       f"{WHOLE} in θ and features"),
               instance(np.array([2.0, *θ[1:]]), large, P, p0, *demos, f"{HUGE}: near 1000")]
     return cases
 
@@ -89,7 +90,8 @@ def with_padding(features, states, actions, lengths):
 
 def along_the_demonstrations(θ, features, P, p0, states, actions, lengths):
     _, policies = oracles.plan(P, features @ θ, np.ones(features.shape[:2]), max(lengths))
-    model = [sum(policies[h - t][s[t]] @ features[s[t]] for t in range(h)) for s, h in zip(states, lengths, strict=True)]
+    model = [sum(policies[h - t][s[t]] @ features[s[t]] for t in range(h))
+             for s, h in zip(states, lengths, strict=True)]
     return (oracles.demo_features(features, states, actions, lengths) - model).mean(0)
 
 
