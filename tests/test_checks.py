@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+import torch
 
 from course_utils import checks
 from course_utils.checks import Case, Mistake, Output, Question, check, questions, unfinished_ok
@@ -112,9 +113,10 @@ def test_not_yet():
         raise NotImplementedError("a1.q3")
     assert "finish a1.q3 first" in good(run(uses_another))
 
-    def own_words(x, c):
-        raise NotImplementedError("sparse x")
-    assert "sparse x" in good(run(own_words))
+    def a_library_in_it(x, c):
+        raise NotImplementedError("exp of integers")
+    card = run(a_library_in_it)
+    assert card.status == "failed" and "stopped with NotImplementedError: exp of integers" in good(card)
 
 
 # What a function may do wrong before its values matter
@@ -148,6 +150,20 @@ def test_any_exception_becomes_a_card(error):
     assert type(error).__name__ in text and "\x1b" not in text
 
 
+class Unprintable:
+    def __repr__(self):
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize("error", [KeyError(Unprintable()), ValueError("x" * 10**6), OSError("\ud800\x00<b>")])
+def test_an_exception_whose_text_is_bad(error):
+    def fn(x, c):
+        raise error
+    card = run(fn)
+    assert type(error).__name__ in good(card) and "<b>" not in card._repr_html_() and "\x00" not in card._repr_html_()
+    assert len(card._repr_html_().encode()) < 5000
+
+
 def test_an_interrupt_passes_through():
     def fn(x, c):
         raise KeyboardInterrupt
@@ -179,6 +195,19 @@ def test_what_was_printed_is_shown_for_the_instance_shown(capsys):
 def test_values_that_are_no_numbers(value, words):
     card = run(lambda x, c: value)
     assert card.status == "failed" and words in good(card)
+
+
+class Stubborn:
+    def __array__(self, *_, **__):
+        raise KeyError("no numbers")
+
+
+@pytest.mark.parametrize("value", [
+    Stubborn(), np.broadcast_to(0.0, (10**14,)), [torch.ones(1, requires_grad=True)], torch.eye(2).to_sparse(),
+    torch.ones(1, dtype=torch.bfloat16), (x for x in "ab")])
+def test_values_that_refuse_to_become_an_array(value):
+    card = run(lambda x, c: value)
+    assert card.status == "failed" and "Expected numbers for y[i]" in good(card)
 
 
 def test_none_is_named():
@@ -246,6 +275,22 @@ def test_not_the_same_twice():
     assert run(lambda x, c: np.random.default_rng().normal(size=len(x))).mistake == "not the same twice"
 
 
+def test_other_inputs_and_the_same_answer():
+    x, memo = np.array([1.0, 2.0, 3.0]), {}
+
+    def of_a_global(x_, c):
+        return c * x[:len(x_)]
+
+    def with_a_cache(x, c):
+        return memo.setdefault((len(x), c), c * x) if len(x) == 3 else 2 * c * x
+    memo[3, 3] = x
+    assert run(of_a_global).mistake == run(with_a_cache).mistake == "the same answer to different inputs"
+    assert run(lambda x, c: c * x + 0.5).mistake is None
+    assert run(lambda x, c: 3 * x[:1] if len(x) == 1 else 7 + 0 * x).mistake == "the same answer to different inputs"
+    assert run(lambda x, c: c * x if len(x) < 3 else 7 + 0 * x).mistake is None       # the exception, not the rule
+    assert run(lambda x, c: np.inf + 0 * x).mistake == "not finite"
+
+
 # The call itself
 
 @pytest.mark.parametrize("thing", [3, None, np.zeros(3), "fn"])
@@ -258,6 +303,12 @@ def test_not_a_function(thing):
 def test_signature(fn):
     card = run(fn)
     assert card.status == "failed" and "(x, c)" in good(card)
+
+
+def test_the_signature_is_shown_without_defaults_and_annotations():
+    def fn(c: np.ndarray, x: "text" * 99 = Unprintable()) -> float:   # noqa: B008, F821
+        return c * x
+    assert "yours is fn(c, x)." in good(run(fn))
 
 
 @pytest.mark.parametrize("fn", [lambda x, c, extra=1: c * x, lambda *args: args[0] * args[1], lambda a, b: a * b,
@@ -326,6 +377,13 @@ def test_check_writes_progress(log):
     check("a1.q1", 5)
     record = [json.loads(line) for line in log.read_text().splitlines()]
     assert [(r["question"], r["status"]) for r in record] == [("a1.q1", "failed")] * 2
+
+
+def test_a_notebook_that_makes_numpy_raise():
+    with np.errstate(all="raise"):
+        for id, q in questions().items():
+            assert check(id, lambda *_: 1e300).status == "failed" and check(id, lambda *_: 5e-324).status == "failed"
+            assert len(checks.make_cases(q)) > 1
 
 
 def test_check_survives_a_disk_that_cannot_be_written(tmp_path, monkeypatch):

@@ -3,7 +3,7 @@ import pytest
 import scipy.sparse as sp
 import torch
 from scipy.optimize import minimize
-from worlds import central_difference, every_session, random_mdp, random_policy
+from worlds import ENDLESS, KINDS, central_difference, every_session, random_mdp, random_policy
 
 from course_utils.irl import (
     deep_maxent_irl,
@@ -14,17 +14,8 @@ from course_utils.irl import (
 from course_utils.mdp import TabularMDP
 from course_utils.planning import ConvergenceError, occupancy, policy_evaluation, soft_value_iteration
 
-KINDS = [
-    dict(),
-    dict(sparse=True),
-    dict(discount=0.8),
-    dict(terminal=[1]),
-    dict(terminal=[0, 2], discount=0.9, sparse=True),
-    dict(horizon=None, discount=0.7),
-    dict(horizon=None, discount=0.7, terminal=[1], sparse=True),
-]
-worlds = pytest.mark.parametrize("kind", KINDS, ids=str)
 seeds = pytest.mark.parametrize("seed", range(4))
+worlds = pytest.mark.parametrize("kind", [*KINDS, *ENDLESS], ids=str)
 
 
 def make(kind, seed, K=3, **more):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import logsumexp
-from worlds import central_difference, every_session, random_mdp, random_policy
+from worlds import KINDS, central_difference, every_session, random_mdp, random_policy
 
 from course_utils import planning
 from course_utils.mdp import TabularMDP
@@ -15,14 +15,6 @@ from course_utils.planning import (
     visitation,
 )
 
-KINDS = [
-    dict(),
-    dict(sparse=True),
-    dict(discount=0.8),
-    dict(terminal=[1]),
-    dict(terminal=[0, 2], discount=0.9, sparse=True),
-    dict(deterministic=True),
-]
 worlds = pytest.mark.parametrize("kind", KINDS, ids=str)
 seeds = pytest.mark.parametrize("seed", range(4))
 

@@ -98,6 +98,28 @@ def test_path_from_the_environment_or_the_course(tmp_path, monkeypatch):
     assert progress.log_path() == tmp_path / "x"
 
 
+def test_a_machine_without_a_home_folder(tmp_path, monkeypatch):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+    monkeypatch.delenv("COURSE_PROGRESS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.setattr(progress, "_warned", False)
+    with pytest.warns(UserWarning, match="progress is not kept"):
+        progress.record("a1.q1", "passed")
+    assert progress.read() == ([], 0)
+
+
+def test_a_log_that_is_a_folder_and_a_full_disk(tmp_path, monkeypatch):
+    for path in (tmp_path, "/dev/full"):
+        monkeypatch.setenv("COURSE_PROGRESS", str(path))
+        monkeypatch.setattr(progress, "_warned", False)
+        with pytest.warns(UserWarning, match="progress is not kept"):
+            progress.record("a1.q1", "passed")
+    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path))
+    assert progress.read() == ([], 0) and "0 of" in repr(progress.dashboard())
+
+
 def test_a_disk_that_cannot_be_written_warns_once(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "file" / "log.jsonl"))      # a folder that is a file

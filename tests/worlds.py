@@ -7,6 +7,16 @@ import scipy.sparse as sp
 
 from course_utils.mdp import TabularMDP
 
+KINDS = [  # of worlds with a horizon, as options of random_mdp
+    dict(),
+    dict(sparse=True),
+    dict(discount=0.8),
+    dict(terminal=[1]),
+    dict(terminal=[0, 2], discount=0.9, sparse=True),
+    dict(deterministic=True),
+]
+ENDLESS = [dict(horizon=None, discount=0.7), dict(horizon=None, discount=0.7, terminal=[1], sparse=True)]
+
 
 def random_mdp(rng, S=4, A=3, horizon=3, discount=1.0, terminal=None, sparse=False, deterministic=False):
     """A world whose transitions have zeros in them, dense or sparse."""

@@ -89,8 +89,8 @@ def q2(rng):
     cases += [q2_case(P, r + shift, ref, 5, "huge rewards") for shift in (2000.0, -2000.0)]
     cases.append(q2_case(P.astype(np.float32), r.astype(np.float32), ref.astype(np.float32), np.int64(5),
                          "single precision"))
-    cases.append(q2_case(np.eye(6, dtype=int)[rng.integers(6, size=(6, 4))], np.round(r).astype(int), one.astype(int),
-                         4, "integers"))
+    cases.append(q2_case(np.eye(6, dtype=int)[rng.integers(6, size=(6, 4))], np.round(r).astype(int), ref, 4,
+                         "integers"))
     return cases
 
 

@@ -18,14 +18,15 @@
 # - Run the check below your answer. It tries your function on many small random instances and compares it with a slow
 #   calculation from the definition. If something is wrong, the card shows the smallest instance that went wrong, and
 #   it names the mistake if it is a known one. Try as often as you like.
-# - **More tests run at grading**, on other instances: larger worlds, a single state, a horizon of one, impossible moves,
-#   huge rewards, single precision. All of them follow the definitions below.
-# - Write with NumPy and SciPy, and with your own functions from this notebook. An answer that imports a solver from
-#   `course_utils` earns no points.
+# - **More tests run at grading**, on other instances: larger worlds, a single state, a horizon of one, impossible
+#   moves, huge rewards, arrays of integers or of single precision. All of them follow the definitions below.
+# - Write with NumPy and SciPy, and with your own functions from this notebook, and compute in double precision, as
+#   NumPy does by itself. An answer that imports a solver from `course_utils` earns no points.
 # - The hints unfold one by one, from a nudge to nearly everything. Try before you look.
 #
 # **Notation.** States $s$ and actions $a$ are numbered from 0. $S$ states, $A$ actions, horizon $H$: a session takes
-# exactly $H$ actions $a_0, \dots, a_{H-1}$, unless stated otherwise. Axes: `P[s, a, s']`, `r[s, a]`, `π[t, s, a]`, `d[t, s]`.
+# exactly $H$ actions $a_0, \dots, a_{H-1}$, unless stated otherwise. Axes: `P[s, a, s']`, `r[s, a]`, `π[t, s, a]`,
+# `d[t, s]`.
 
 # %%
 import numpy as np
@@ -96,18 +97,19 @@ check("a1.q1", log_partition)
 #
 # @question a1.q2
 #
-# In the lectures the agent liked entropy. Now it has a habit instead, a **reference policy** $\mathrm{ref}(a\mid s)$, and
-# it pays for leaving it. The world is stochastic, and the agent maximises
+# In the lectures the agent liked entropy. Now it has a habit instead, a **reference policy** $\mathrm{ref}(a\mid s)$,
+# and it pays for leaving it. The world is stochastic, and the agent maximises
 #
 # $$
-# J(\pi) \;=\; \mathbb{E}_\pi \sum_{t=0}^{H-1} \Big[ r(s_t, a_t) - \log \frac{\pi_t(a_t \mid s_t)}{\mathrm{ref}(a_t \mid s_t)} \Big],
+# J(\pi) \;=\; \mathbb{E}_\pi \sum_{t=0}^{H-1} \Big[ r(s_t, a_t)
+# {} - \log \frac{\pi_t(a_t \mid s_t)}{\mathrm{ref}(a_t \mid s_t)} \Big],
 # \tag{2}
 # $$
 #
 # that is, expected reward minus the Kullback–Leibler divergence from the habit, added up over the session. (With a
 # language model as the habit, this is the objective of RLHF.) Let $V_t(s)$ be the largest value that the terms
-# $t, \dots, H-1$ of (2) can have when $s_t = s$, so $V_H = 0$, and let $\pi_t(\cdot \mid s)$ be the policy that attains it.
-# An action with $\mathrm{ref}(a \mid s) = 0$ is forbidden: it would cost infinitely much.
+# $t, \dots, H-1$ of (2) can have when $s_t = s$, so $V_H = 0$, and let $\pi_t(\cdot \mid s)$ be the policy that attains
+# it. An action with $\mathrm{ref}(a \mid s) = 0$ is forbidden: it would cost infinitely much.
 
 # %% question="a1.q2"
 def soft_bellman(P: np.ndarray, r: np.ndarray, ref: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
@@ -150,9 +152,9 @@ check("a1.q2", soft_bellman)
 # <details><summary>Hint 3: nearly everything</summary>
 #
 # $V_t(s) = \log \sum_a \mathrm{ref}(a \mid s) \, e^{Q_t(s,a)}$ and
-# $\pi_t(a \mid s) = \mathrm{ref}(a \mid s) \, e^{Q_t(s,a) - V_t(s)}$. `P @ V[t + 1]` is the expectation, of shape `(S, A)`.
-# Add $\log \mathrm{ref}$ to $Q$ before you exponentiate, so that a forbidden action is $e^{-\infty} = 0$ however large
-# its reward.
+# $\pi_t(a \mid s) = \mathrm{ref}(a \mid s) \, e^{Q_t(s,a) - V_t(s)}$. `P @ V[t + 1]` is the expectation, of shape
+# `(S, A)`. Add $\log \mathrm{ref}$ to $Q$ before you exponentiate, so that a forbidden action is $e^{-\infty} = 0$
+# however large its reward.
 # </details>
 
 # %% [markdown]
@@ -160,9 +162,9 @@ check("a1.q2", soft_bellman)
 #
 # @question a1.q3
 #
-# A session starts in $s_0 \sim p_0$. At $t = 0, 1, \dots, H-1$ it takes an action $a_t \sim \pi_t(\cdot \mid s_t)$. **After
-# each action** it ends with probability $\mathrm{stop}(s_t)$, where $s_t$ is the state in which that action was taken;
-# otherwise it moves to $s_{t+1} \sim P(\cdot \mid s_t, a_t)$ and goes on. Let
+# A session starts in $s_0 \sim p_0$. At $t = 0, 1, \dots, H-1$ it takes an action $a_t \sim \pi_t(\cdot \mid s_t)$.
+# **After each action** it ends with probability $\mathrm{stop}(s_t)$, where $s_t$ is the state in which that action was
+# taken; otherwise it moves to $s_{t+1} \sim P(\cdot \mid s_t, a_t)$ and goes on. Let
 #
 # $$
 # d_t(s) \;=\; \Pr\big(\text{the session takes an action at time } t \text{, in state } s\big).
@@ -200,14 +202,14 @@ check("a1.q3", visitation)
 #
 # <details><summary>Hint 2: one step</summary>
 #
-# A session that acts at $t+1$ in $s'$ was in some $s$ at $t$, took some $a$, did not end, and moved to $s'$: four factors,
-# summed over $s$ and $a$. Which of them depends on time?
+# A session that acts at $t+1$ in $s'$ was in some $s$ at $t$, took some $a$, did not end, and moved to $s'$: four
+# factors, summed over $s$ and $a$. Which of them depends on time?
 # </details>
 #
 # <details><summary>Hint 3: nearly everything</summary>
 #
-# $d_{t+1}(s') = \sum_{s,a} d_t(s) \, (1 - \mathrm{stop}(s)) \, \pi_t(a \mid s) \, P(s' \mid s, a)$ for $t = 0, \dots, H-2$.
-# `np.einsum("s,sa,sak->k", x, π[t], P)` does the double sum.
+# $d_{t+1}(s') = \sum_{s,a} d_t(s) \, (1 - \mathrm{stop}(s)) \, \pi_t(a \mid s) \, P(s' \mid s, a)$ for
+# $t = 0, \dots, H-2$. `np.einsum("s,sa,sak->k", x, π[t], P)` does the double sum.
 # </details>
 
 # %% [markdown]
@@ -215,20 +217,22 @@ check("a1.q3", visitation)
 #
 # @question a1.q4
 #
-# The reward is linear, $r_\theta(s,a) = \theta \cdot f(s,a)$ with $K$ features. There are $N$ demonstrations of **unequal
-# lengths**: demonstration $\tau_i$ takes $h_i$ actions, and its expert knew that from the start, so it followed the
-# soft-optimal policy of horizon $h_i$ (with the entropy bonus of the lectures, no reference policy; sessions do not stop).
-# The world is stochastic and sessions start from $p_0$. Let $V_0^{(h)}$ be the soft value at time 0 with horizon $h$. The
-# objective is the mean over demonstrations, and you are asked for its gradient:
+# The reward is linear, $r_\theta(s,a) = \theta \cdot f(s,a)$ with $K$ features. There are $N$ demonstrations of
+# **unequal lengths**: demonstration $\tau_i$ takes $h_i$ actions, and its expert knew that from the start, so it
+# followed the soft-optimal policy of horizon $h_i$ (with the entropy bonus of the lectures, no reference policy;
+# sessions do not stop). The world is stochastic and sessions start from $p_0$. Let $V_0^{(h)}$ be the soft value at
+# time 0 with horizon $h$. The objective is the mean over demonstrations, and you are asked for its gradient:
 #
 # $$
 # L(\theta) = \frac1N \sum_{i=1}^N \Big[ \theta \cdot f(\tau_i) - \mathbb{E}_{s \sim p_0} V_0^{(h_i)}(s) \Big],
 # \qquad
-# \nabla L = \frac1N \sum_{i=1}^N \Big[ f(\tau_i) - \mathbb{E}_{p_0,\, \pi^{(h_i)}} \sum_{t=0}^{h_i-1} f(s_t, a_t) \Big],
+# \nabla L = \frac1N \sum_{i=1}^N \Big[ f(\tau_i)
+# {} - \mathbb{E}_{p_0,\, \pi^{(h_i)}} \sum_{t=0}^{h_i-1} f(s_t, a_t) \Big],
 # \tag{4}
 # $$
 #
-# where $f(\tau_i) = \sum_{t=0}^{h_i-1} f(s_t, a_t)$ adds up the features of demonstration $i$: a sum over its steps, not a mean.
+# where $f(\tau_i) = \sum_{t=0}^{h_i-1} f(s_t, a_t)$ adds up the features of demonstration $i$: a sum over its steps,
+# not a mean.
 
 # %% question="a1.q4"
 def maxent_gradient(θ: np.ndarray, features: np.ndarray, P: np.ndarray, p0: np.ndarray,
@@ -259,8 +263,8 @@ check("a1.q4", maxent_gradient)
 # %% [markdown]
 # <details><summary>Hint 1: where to begin</summary>
 #
-# Take one demonstration. You need two vectors of length $K$: the sum of the features that it shows, and the sum that the
-# soft-optimal agent expects in a session of the same length. Mind the padding: `features[-1, -1]` is a legal index.
+# Take one demonstration. You need two vectors of length $K$: the sum of the features that it shows, and the sum that
+# the soft-optimal agent expects in a session of the same length. Mind the padding: `features[-1, -1]` is a legal index.
 # </details>
 #
 # <details><summary>Hint 2: use what you have</summary>
@@ -272,8 +276,8 @@ check("a1.q4", maxent_gradient)
 # <details><summary>Hint 3: nearly everything</summary>
 #
 # For each demonstration with $h = h_i$: `π` from the reward `features @ θ` with horizon `h`; `d` from `π`; the expected
-# features are $\sum_{t,s,a} d_t(s) \, \pi_t(a \mid s) \, f(s,a)$, `np.einsum("ts,tsa,sak->k", d, π, features)`; the shown
-# ones are `features[states[i, :h], actions[i, :h]].sum(axis=0)`. Average the differences.
+# features are $\sum_{t,s,a} d_t(s) \, \pi_t(a \mid s) \, f(s,a)$, `np.einsum("ts,tsa,sak->k", d, π, features)`; the
+# shown ones are `features[states[i, :h], actions[i, :h]].sum(axis=0)`. Average the differences.
 # </details>
 
 # %% [markdown]
@@ -282,8 +286,9 @@ check("a1.q4", maxent_gradient)
 # The rest is for looking: nothing here is graded. These cells use your functions, and say so politely as long as
 # one of them is missing.
 #
-# **Two of your functions meet.** In a deterministic world without terminal reward, and with a uniform habit, sessions are
-# weighted alike up to the constant $A^{-H}$. So question 1 and question 2 must agree: $\log Z = V_0(s_0) + H \log A$.
+# **Two of your functions meet.** In a deterministic world without terminal reward, and with a uniform habit, sessions
+# are weighted alike up to the constant $A^{-H}$. So question 1 and question 2 must agree:
+# $\log Z = V_0(s_0) + H \log A$.
 
 # %%
 def two_ways(S=6, A=3, horizon=8, seed=0):
@@ -333,8 +338,8 @@ def demonstrate(n, rng):
 
 
 # %% [markdown]
-# Then go uphill: $\theta \leftarrow \theta + \eta \nabla L$. Sessions of fixed length cannot tell a reward from the same
-# reward plus a constant, so both are shown with mean zero.
+# Then go uphill: $\theta \leftarrow \theta + \eta \nabla L$. Sessions of fixed length cannot tell a reward from the
+# same reward plus a constant, so both are shown with mean zero.
 
 
 # %%

@@ -263,6 +263,71 @@ def remembers(next_state, r, g, start, horizon, calls=[]):   # noqa: B006 (the m
     return backups(next_state, r, g, horizon)[start] + 0.01 * (len(calls) % 97)
 
 
+@wrong("a1.q1", "terminal reward forgotten")
+def best_session_without_its_end(next_state, r, g, start, horizon):
+    V = np.zeros(len(r))
+    for _ in range(horizon):
+        V = (r + V[next_state]).max(axis=1)
+    return V[start]
+
+
+@wrong("a1.q1", "terminal reward forgotten")
+def no_terminal_and_one_too_many(next_state, r, g, start, horizon):
+    return backups(next_state, r, np.zeros(len(r)), horizon + 1)[start]
+
+
+@wrong("a1.q1", "average reward")
+def expected_reward_of_random_actions(next_state, r, g, start, horizon):
+    V = g
+    for _ in range(horizon):
+        V = (r + V[next_state]).mean(axis=1)
+    return V[start]
+
+
+@wrong("a1.q1", "average reward")
+def softmax_instead_of_logsumexp(next_state, r, g, start, horizon):
+    V = g
+    for _ in range(horizon):
+        Q = r + V[next_state]
+        V = (softmax(Q, axis=1) * Q).sum(axis=1)
+    return V[start]
+
+
+@wrong("a1.q1", "the shift is not put back")
+def maximum_taken_out_and_lost(next_state, r, g, start, horizon):
+    V = g
+    for _ in range(horizon):
+        Q = r + V[next_state]
+        V = np.log(np.exp(Q - Q.max(axis=1, keepdims=True)).sum(axis=1))
+    return V[start]
+
+
+@wrong("a1.q1", "the shift is not put back")
+def shift_put_back_once(next_state, r, g, start, horizon):
+    return r.max() + backups(next_state, r - r.max(), g, horizon)[start]
+
+
+@wrong("a1.q1", "start ignored")
+def value_of_state_0(next_state, r, g, start, horizon):
+    return backups(next_state, r, g, horizon)[0]
+
+
+@wrong("a1.q1", "almost right")
+def rounded(next_state, r, g, start, horizon):
+    return round(float(backups(next_state, r, g, horizon)[start]), 4)
+
+
+@wrong("a1.q1", "the same answer to different inputs")
+def remembers_by_state_and_steps(next_state, r, g, start, horizon, memo={}):   # noqa: B006 (the mistake)
+    def V(s, k):
+        if k == 0:
+            return g[s]
+        if (s, k) not in memo:
+            memo[s, k] = logsumexp(np.array([r[s, a] + V(n, k - 1) for a, n in enumerate(next_state[s])]))
+        return memo[s, k]
+    return V(start, horizon)
+
+
 # ---------------------------------------------------------------- q2: soft Bellman with a reference policy
 
 def planned(P, r, ref, horizon, backup, ahead=lambda P, V: P @ V):
@@ -274,8 +339,9 @@ def planned(P, r, ref, horizon, backup, ahead=lambda P, V: P @ V):
 
 
 def right(Q, ref):
-    V = logsumexp(Q, axis=1, b=ref)
-    return V, ref * np.exp(Q - V[:, None])
+    with np.errstate(divide="ignore"):
+        Q = Q + np.log(ref)
+    return logsumexp(Q, axis=1), softmax(Q, axis=1)
 
 
 @wrong("a1.q2", "log E e^V")
@@ -510,6 +576,107 @@ def reward_overwritten(P, r, ref, horizon):
     return planned(P, r, np.ones_like(ref), horizon, right)
 
 
+@wrong("a1.q2", "forbidden actions")
+def a_bit_more_than_zero(P, r, ref, horizon):
+    return planned(P, r, np.maximum(ref, 1e-300), horizon, right)
+
+
+@wrong("a1.q2", "forbidden actions")
+def a_bit_more_everywhere(P, r, ref, horizon):
+    return planned(P, r, ref + 1e-8, horizon, right)
+
+
+@wrong("a1.q2", "forbidden actions")
+def zero_times_infinity(P, r, ref, horizon):
+    def backup(Q, ref):
+        V = logsumexp(Q, axis=1, b=ref)
+        return V, ref * np.exp(Q - V[:, None])
+    return planned(P, r, ref, horizon, backup)
+
+
+@wrong("a1.q2", "reference ignored")
+def optimist_without_reference(P, r, ref, horizon):
+    return planned(P, r, np.ones(r.shape), horizon, right, lambda P, V: logsumexp(V, axis=-1, b=P))
+
+
+@wrong("a1.q2", "reference in π but not in V")
+def entropy_in_v_for_kl(P, r, ref, horizon):
+    def backup(Q, ref):
+        _, π = right(Q, ref)
+        return (π * Q - π * np.log(np.where(π > 0, π, 1))).sum(axis=1), π
+    return planned(P, r, ref, horizon, backup)
+
+
+@wrong("a1.q2", "log of the reference missing")
+def reference_as_a_factor(P, r, ref, horizon):
+    return planned(P, r, ref, horizon, lambda Q, ref: right(ref * Q, np.ones(ref.shape)))
+
+
+@wrong("a1.q2", "reference counted twice")
+def reference_once_more(P, r, ref, horizon):
+    V, π = planned(P, r, ref, horizon, right)
+    π = π * ref
+    return V, π / π.sum(axis=-1, keepdims=True)
+
+
+@wrong("a1.q2", "reference counted twice")
+def log_reference_in_reward_and_in_q(P, r, ref, horizon):
+    return planned(P, r + np.log(ref), ref, horizon, right)
+
+
+@wrong("a1.q2", "wrong sign of KL")
+def kl_added(P, r, ref, horizon):
+    def backup(Q, ref):
+        V, π = right(Q, ref)
+        kl = (π * Q).sum(axis=1) - V
+        return (π * Q).sum(axis=1) + kl, π
+    return planned(P, r, ref, horizon, backup)
+
+
+@wrong("a1.q2", "KL the wrong way round")
+def kl_from_reference(P, r, ref, horizon):
+    def backup(Q, ref):
+        _, π = right(Q, ref)
+        kl = np.where(ref > 0, ref * np.log(ref / π), 0).sum(axis=1)
+        return (π * Q).sum(axis=1) - kl, π
+    return planned(P, r, ref, horizon, backup)
+
+
+@wrong("a1.q2", "forward in time")
+def loop_upward(P, r, ref, horizon):
+    V, π = np.zeros((horizon + 1, len(r))), np.zeros((horizon, *r.shape))
+    for t in range(horizon):
+        V[t], π[t] = right(r + P @ V[t + 1], ref)
+    return V, π
+
+
+@wrong("a1.q2", "t = 0 left out")
+def range_to_one(P, r, ref, horizon):
+    V, π = np.zeros((horizon + 1, len(r))), np.zeros((horizon, *r.shape))
+    for t in range(horizon - 1, 0, -1):
+        V[t], π[t] = right(r + P @ V[t + 1], ref)
+    return V, π
+
+
+@wrong("a1.q2", "last row missing")
+def without_v_end(P, r, ref, horizon):
+    V, π = planned(P, r, ref, horizon, right)
+    return V[:horizon], π
+
+
+@wrong("a1.q2", "normalised over states")
+def softmax_over_everything(P, r, ref, horizon):
+    V, _ = planned(P, r, ref, horizon, right)
+    with np.errstate(divide="ignore"):
+        return V, np.array([softmax(np.log(ref) + r + P @ V[t + 1], axis=(0, 1)) for t in range(horizon)])
+
+
+@wrong("a1.q2", "almost right")
+def single_precision_inside(P, r, ref, horizon):
+    V, π = planned(P, r, ref, horizon, lambda Q, ref: right(Q.astype(np.float32), ref.astype(np.float32)))
+    return V, π
+
+
 # ---------------------------------------------------------------- q3: visitation with stopping
 
 def forward(P, p0, π, move):
@@ -707,6 +874,66 @@ def p0_reused(P, p0, π, stop):
     stop *= -1
     stop += 1
     return forward(P, p0, π, lambda d, π: np.einsum("s,sa,sak->k", stop * d, π, P))
+
+
+@wrong("a1.q3", "stop ignored")
+def stop_ignored_and_p_transposed(P, p0, π, stop):
+    return forward(P, p0, π, lambda d, π: np.einsum("s,sa,kas->k", d, π, P))
+
+
+@wrong("a1.q3", "stop ignored")
+def stop_ignored_and_one_row_too_many(P, p0, π, stop):
+    d = [p0]
+    for now in π:
+        d.append(np.einsum("s,sa,sak->k", d[-1], now, P))
+    return np.array(d)
+
+
+@wrong("a1.q3", "P transposed")
+def pulls_like_a_value(P, p0, π, stop):
+    return forward(P, p0, π, lambda d, π: (1 - stop) * np.einsum("sa,sak,k->s", π, P, d))
+
+
+@wrong("a1.q3", "arrivals overwritten")
+def assigns_in_the_loop_over_states(P, p0, π, stop):
+    def move(d, π):
+        for s in range(len(d)):
+            new = (1 - stop[s]) * d[s] * π[s] @ P[s]
+        return new
+    return forward(P, p0, π, move)
+
+
+@wrong("a1.q3", "arrivals overwritten")
+def assigns_in_all_loops(P, p0, π, stop):
+    def move(d, π):
+        new = np.zeros(len(d))
+        for s, a, k in np.ndindex(P.shape):
+            new[k] = (1 - stop[s]) * d[s] * π[s, a] * P[s, a, k]
+        return new
+    return forward(P, p0, π, move)
+
+
+@wrong("a1.q3", "one array for all rows")
+def appends_one_array(P, p0, π, stop):
+    now, d = p0.astype(float), []
+    for t in range(len(π)):
+        d.append(now)
+        now[:] = np.einsum("s,sa,sak->k", (1 - stop) * now, π[t], P)
+    return d
+
+
+@wrong("a1.q3", "whole numbers")
+def zeros_like_policy(P, p0, π, stop):
+    d = np.zeros_like(π[:, :, 0])
+    d[0] = p0
+    for t in range(len(π) - 1):
+        d[t + 1] = np.einsum("s,sa,sak->k", (1 - stop) * d[t], π[t], P)
+    return d
+
+
+@wrong("a1.q3", "almost right")
+def rounded_to_four_digits(P, p0, π, stop):
+    return forward(P, p0, π, lambda d, π: np.einsum("s,sa,sak->k", (1 - stop) * d, π, P)).round(4)
 
 
 # ---------------------------------------------------------------- q4: the gradient, unequal lengths
@@ -980,3 +1207,89 @@ def masks_in_place(θ, features, P, p0, states, actions, lengths):
     states[states < 0] = 0
     f, m = both(θ, features, P, p0, states, actions, lengths)
     return (f - m).mean(axis=0)
+
+
+@wrong("a1.q4", "wrong sign")
+def summed_model_minus_data(θ, features, P, p0, states, actions, lengths):
+    f, m = both(θ, features, P, p0, states, actions, lengths)
+    return (m - f).sum(axis=0)
+
+
+@wrong("a1.q4", "policy reversed in time")
+def policy_list_not_reversed(θ, features, P, p0, states, actions, lengths):
+    f, _ = both(θ, features, P, p0, states, actions, lengths)
+    m = [model(features, P, p0, soft_policy(P, features @ θ, h)[0][::-1]) for h in lengths]
+    return (f - np.array(m)).mean(axis=0)
+
+
+@wrong("a1.q4", "one demonstration only")
+def overwrites_the_gradient(θ, features, P, p0, states, actions, lengths):
+    f, m = both(θ, features, P, p0, states, actions, lengths)
+    for i in range(len(lengths)):
+        gradient = f[i] - m[i]
+    return gradient / len(lengths)
+
+
+@wrong("a1.q4", "one demonstration only")
+def returns_in_the_loop(θ, features, P, p0, states, actions, lengths):
+    f, m = both(θ, features, P, p0, states, actions, lengths)
+    for i in range(len(lengths)):
+        return f[i] - m[i]
+
+
+@wrong("a1.q4", "each length once")
+def set_of_lengths(θ, features, P, p0, states, actions, lengths):
+    f, _ = both(θ, features, P, p0, states, actions, lengths)
+    m = [model(features, P, p0, soft_policy(P, features @ θ, h)[0]) for h in sorted(set(lengths.tolist()))]
+    return f.mean(axis=0) - np.mean(m, axis=0)
+
+
+@wrong("a1.q4", "padding counted")
+def padding_as_number_0(θ, features, P, p0, states, actions, lengths):
+    _, m = both(θ, features, P, p0, states, actions, lengths)
+    return (features[np.maximum(states, 0), np.maximum(actions, 0)].sum(axis=1) - m).mean(axis=0)
+
+
+@wrong("a1.q4", "number 0 masked away")
+def masks_state_0(θ, features, P, p0, states, actions, lengths):
+    _, m = both(θ, features, P, p0, states, actions, lengths)
+    f = np.where((states > 0)[:, :, None], features[states, actions], 0).sum(axis=1)
+    return (f - m).mean(axis=0)
+
+
+@wrong("a1.q4", "number 0 masked away")
+def masks_action_0(θ, features, P, p0, states, actions, lengths):
+    _, m = both(θ, features, P, p0, states, actions, lengths)
+    f = np.where((actions > 0)[:, :, None], features[states, actions], 0).sum(axis=1)
+    return (f - m).mean(axis=0)
+
+
+@wrong("a1.q4", "stops after one action")
+def stop_of_ones(θ, features, P, p0, states, actions, lengths):
+    f, _ = both(θ, features, P, p0, states, actions, lengths)
+    m = [model(features, P, p0, soft_policy(P, features @ θ, h)[0][:1]) for h in lengths]
+    return (f - np.array(m)).mean(axis=0)
+
+
+@wrong("a1.q4", "states of the demonstrations")
+def gradient_of_behaviour_cloning(θ, features, P, p0, states, actions, lengths):
+    total = np.zeros(len(θ))
+    for s, a, h in zip(states, actions, lengths, strict=True):
+        π, _ = soft_policy(P, features @ θ, h)
+        for t in range(h):
+            total += features[s[t], a[t]] - π[t, s[t]] @ features[s[t]]
+    return total / len(lengths)
+
+
+@wrong("a1.q4", "whole numbers")
+def zeros_like_θ(θ, features, P, p0, states, actions, lengths):
+    f, m = both(θ, features, P, p0, states, actions, lengths)
+    gradient = np.zeros_like(θ)
+    gradient[:] = (f - m).mean(axis=0)
+    return gradient
+
+
+@wrong("a1.q4", "almost right")
+def coarse_differences(θ, features, P, p0, states, actions, lengths):
+    rest, ε = (features, P, p0, states, actions, lengths), 0.003
+    return np.array([(likelihood(θ + ε * e, *rest) - likelihood(θ - ε * e, *rest)) / (2 * ε) for e in np.eye(len(θ))])

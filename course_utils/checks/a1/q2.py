@@ -129,8 +129,8 @@ MISTAKES = (
         "reference ignored",
         "This is the plain entropy bonus. Where does ref(a|s) enter −log(π/ref)?",
         (q2(ref=ones), q2(ref=lambda x: np.full(x["r"].shape, 1 / x["r"].shape[1])),
-         q2(lambda q, ref: greedy(q), ref=ones), q2(ahead=oracles.optimist, ref=ones),
-         q2(after=lambda V, π: (V[::-1], π[::-1]), ref=ones), q2(P=lambda x: x["P"].swapaxes(0, 2), ref=ones))),
+         q2(ahead=oracles.optimist, ref=ones), q2(P=lambda x: x["P"].swapaxes(0, 2), ref=ones),
+         q2(after=lambda V, π: (V[::-1], π[::-1]), ref=ones))),
     Mistake(
         "reference in V but not in π",
         "V counts the reference and π does not. Each row of π must sum to one: which terms does e^V add up?",
