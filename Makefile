@@ -29,6 +29,7 @@ build: $(READY) ## write notebooks/, assignments/ and solutions/ from authoring/
 check: $(READY) ## compare what is built with authoring/, and lint
 	$(BIN)/course build --check
 	$(BIN)/ruff check
+	$(BIN)/ruff format --check
 
 # One worker runs a whole file, so a notebook keeps its kernel and the browser tests stay in a row.
 test: check     ## run everything that CI runs

@@ -2,8 +2,8 @@
 
 What a subcommand needs is imported when it runs, so that `course doctor` works where packages are missing.
 """
+
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -27,7 +27,7 @@ def main(argv=None) -> int:
     if rest and args.run is not lab:
         parser.error(f"unrecognised: {' '.join(rest)}")
     args.rest = rest
-    if (ROOT / "notebooks").is_dir():         # one log of progress, wherever the command is called
+    if (ROOT / "notebooks").is_dir():  # one log of progress, wherever the command is called
         os.environ.setdefault("COURSE_PROGRESS", str(ROOT / ".course" / "progress.jsonl"))
     try:
         return args.run(args)
@@ -41,13 +41,19 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"irl-course {metadata.version('irl-course')}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    command = commands.add_parser("lab", help="open the course in JupyterLab", description=f"Open {FIRST} in "
-                                  "JupyterLab. Further options are JupyterLab's own, such as --no-browser.")
+    command = commands.add_parser(
+        "lab",
+        help="open the course in JupyterLab",
+        description=f"Open {FIRST} in JupyterLab. Further options are JupyterLab's own, such as --no-browser.",
+    )
     command.set_defaults(run=lab)
 
-    command = commands.add_parser("check", help="run an assignment's notebook and its checks",
-                                  description="Run a notebook from top to bottom, in a kernel of its own, and say "
-                                  "which of the assignment's questions pass their check. The file is not changed.")
+    command = commands.add_parser(
+        "check",
+        help="run an assignment's notebook and its checks",
+        description="Run a notebook from top to bottom, in a kernel of its own, and say "
+        "which of the assignment's questions pass their check. The file is not changed.",
+    )
     command.add_argument("assignment", help="for example a1")
     command.add_argument("--notebook", type=Path, help="the notebook to run (default: assignments/a1_….ipynb)")
     command.add_argument("--timeout", type=int, default=120, metavar="SECONDS", help="limit for a cell (%(default)s)")
@@ -61,7 +67,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     try:
         import_module("instructor.commands").register(commands)
-    except ModuleNotFoundError as error:      # a student's copy of the course has no instructor/
+    except ModuleNotFoundError as error:  # a student's copy of the course has no instructor/
         if error.name not in ("instructor", "instructor.commands"):
             print(f"course: the instructor's commands are left out: {error} (see: course doctor)", file=sys.stderr)
     return parser
@@ -71,18 +77,21 @@ def lab(args) -> int:
     if not (ROOT / FIRST).is_file():
         raise BadInput(f"there is no {ROOT / FIRST}")
     os.chdir(ROOT)
-    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}", *args.rest,
-                              str(FIRST)])
+    os.execv(
+        sys.executable, [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={ROOT}", *args.rest, str(FIRST)]
+    )
 
 
 def progress(args) -> int:
-    from course_utils.progress import dashboard
+    from course_utils.dashboard import dashboard
+
     print(dashboard())
     return 0
 
 
 def doctor(args) -> int:
     from course_utils.doctor import main
+
     return main()
 
 
@@ -90,6 +99,7 @@ def check(args) -> int:
     """Run the notebook, print a line for each question, and log the outcome. 0 if every question passed, else 1."""
     from course_utils.checks import questions
     from course_utils.progress import record
+
     asked = {id: question for id, question in questions().items() if id.startswith(f"{args.assignment}.")}
     if not asked:
         known = dict.fromkeys(id.partition(".")[0] for id in questions())
@@ -97,7 +107,7 @@ def check(args) -> int:
     path = args.notebook or find_notebook(args.assignment)
     records, errors, stopped = run_notebook(path, args.timeout)
 
-    found = {r["question"]: r for r in records if r["question"] in asked}     # the last check of each
+    found = {r["question"]: r for r in records if r["question"] in asked}  # the last check of each
     for id, question in asked.items():
         status, mistake = "not run", None
         if id in found:
@@ -119,8 +129,10 @@ def find_notebook(assignment: str) -> Path:
     if len(found) == 1:
         return found[0]
     names = ", ".join(path.name for path in found) or "no file"
-    raise BadInput(f"expected one {ROOT / 'assignments' / assignment}_….ipynb and found {names}; "
-                   "say which to run with --notebook PATH")
+    raise BadInput(
+        f"expected one {ROOT / 'assignments' / assignment}_….ipynb and found {names}; "
+        "say which to run with --notebook PATH"
+    )
 
 
 def run_notebook(path: Path, timeout: int = 120):
@@ -133,39 +145,51 @@ def run_notebook(path: Path, timeout: int = 120):
     from nbclient import NotebookClient
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
+    from course_utils.progress import read
+
     notebook = read_notebook(path)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     for cell in cells:
-        cell.outputs = []                     # a run that ends early does not get to clear them all
+        cell.outputs = []  # a run that ends early does not get to clear them all
     client = NotebookClient(notebook, timeout=timeout, allow_errors=True, kernel_name="python3")
-    client.log.setLevel("CRITICAL")           # what it would log is in the exceptions
+    client.log.setLevel("CRITICAL")  # what it would log is in the exceptions
     stopped = None
     with tempfile.TemporaryDirectory() as scratch:
         log = Path(scratch, "progress.jsonl")
         try:
-            client.execute(cwd=str(path.resolve().parent), env={**os.environ, "COURSE_PROGRESS": str(log)},
-                           stderr=subprocess.DEVNULL)       # the kernel's own log
+            client.execute(
+                cwd=str(path.resolve().parent),
+                env={**os.environ, "COURSE_PROGRESS": str(log)},
+                stderr=subprocess.DEVNULL,
+            )  # the kernel's own log
         except (CellTimeoutError, DeadKernelError) as error:
             number = client.code_cells_executed
-            stopped = (f"cell [{number}] was still running after {timeout} s" if isinstance(error, CellTimeoutError)
-                       else f"the kernel died in cell [{number}]")
-        records = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-    errors = [f"[{number}] {output.ename}: {(output.evalue.strip().splitlines() or [''])[0]}"
-              for number, cell in enumerate(cells, start=1)
-              for output in cell.outputs if output.output_type == "error"]
+            stopped = (
+                f"cell [{number}] was still running after {timeout} s"
+                if isinstance(error, CellTimeoutError)
+                else f"the kernel died in cell [{number}]"
+            )
+        records, _ = read(log)
+    errors = [
+        f"[{number}] {output.ename}: {(output.evalue.strip().splitlines() or [''])[0]}"
+        for number, cell in enumerate(cells, start=1)
+        for output in cell.outputs
+        if output.output_type == "error"
+    ]
     return records, errors, stopped
 
 
 def read_notebook(path: Path):
     """The notebook in a file that anybody may have written."""
     import nbformat
+
     if not path.is_file():
         raise BadInput(f"there is no file {path}")
     try:
         notebook = nbformat.read(path, as_version=4)
         if not all(isinstance(cell.source, str) for cell in notebook.cells):
             raise ValueError("a cell has no source")
-    except Exception as error:                # whatever the parser stumbles over, the file is at fault
+    except Exception as error:  # whatever the parser stumbles over, the file is at fault
         raise BadInput(f"{path} is not a notebook: {' '.join(str(error).split())[:200]}") from None
     return notebook
 

@@ -3,6 +3,7 @@
 Nothing but the standard library is imported at the top, so that the doctor also runs where the installation
 failed: `python3 -m course_utils.doctor` in the course's folder.
 """
+
 from __future__ import annotations  # lets a Python that is too old read this file and be told so
 
 import importlib.metadata
@@ -44,13 +45,18 @@ def diagnose(root: Path = ROOT) -> list[Finding]:
 
 # ---- what a student needs
 
+
 def python(version=sys.version_info[:3]) -> Finding:
     """The interpreter's version against the oldest one that the course supports."""
     have, need = ".".join(map(str, version)), ".".join(map(str, OLDEST_PYTHON))
     if tuple(version[:2]) >= OLDEST_PYTHON:
         return Finding("ok", "Python", f"{have} ({sys.executable})")
-    return Finding("missing", "Python", f"{have} is too old, the course needs {need} or newer",
-                   f"install a newer Python, then: rm -rf .venv && make lab PYTHON=python{need}")
+    return Finding(
+        "missing",
+        "Python",
+        f"{have} is too old, the course needs {need} or newer",
+        f"install a newer Python, then: rm -rf .venv && make lab PYTHON=python{need}",
+    )
 
 
 def packages(root: Path) -> list[Finding]:
@@ -86,6 +92,7 @@ def kernel() -> Finding:
 
 # ---- information, and what only some people need
 
+
 def torch() -> Finding:
     """Which build of torch this is. The course needs no GPU."""
     try:
@@ -99,9 +106,15 @@ def torch() -> Finding:
 
 def chromium() -> str | None:
     """The path of an installed Chromium or Chrome, or None."""
-    names = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome",
-             "/Applications/Chromium.app/Contents/MacOS/Chromium",
-             "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"]
+    names = [
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+        "google-chrome-stable",
+        "chrome",
+        "/Applications/Chromium.app/Contents/MacOS/Chromium",
+        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    ]
     return next(filter(None, map(shutil.which, names)), None)
 
 
@@ -117,12 +130,25 @@ def browser() -> Finding:
 def sandbox() -> list[Finding]:
     """bubblewrap, and the user namespaces that it lives by. Only an instructor who grades needs them."""
     if not sys.platform.startswith("linux"):
-        return [Finding("optional", "bubblewrap", "there is none outside Linux; only grading needs it",
-                        "grade on a Linux machine")]
+        return [
+            Finding(
+                "optional",
+                "bubblewrap",
+                "there is none outside Linux; only grading needs it",
+                "grade on a Linux machine",
+            )
+        ]
     bwrap = shutil.which("bwrap")
     if not bwrap:
-        return [Finding("optional", "bubblewrap", "not found; only an instructor needs it, for grading",
-                        "sudo apt install bubblewrap   (Fedora: sudo dnf install bubblewrap)"), namespaces("")]
+        return [
+            Finding(
+                "optional",
+                "bubblewrap",
+                "not found; only an instructor needs it, for grading",
+                "sudo apt install bubblewrap   (Fedora: sudo dnf install bubblewrap)",
+            ),
+            namespaces(""),
+        ]
     return [Finding("ok", "bubblewrap", bwrap), namespaces(complaint(bwrap))]
 
 
@@ -137,11 +163,16 @@ def namespaces(trouble: str | None) -> Finding:
     for setting, forbids, remedy in NAMESPACE_SETTINGS:
         value = sysctl(setting)
         if value == forbids:
-            return Finding("optional", "user namespaces", f"forbidden by {setting} = {value}; only grading needs "
-                           "them", remedy)
+            return Finding(
+                "optional", "user namespaces", f"forbidden by {setting} = {value}; only grading needs them", remedy
+            )
     if trouble:
-        return Finding("optional", "user namespaces", f"bubblewrap fails ({trouble}); only grading needs it",
-                       "in a container: allow it user namespaces (Docker: --security-opt seccomp=unconfined)")
+        return Finding(
+            "optional",
+            "user namespaces",
+            f"bubblewrap fails ({trouble}); only grading needs it",
+            "in a container: allow it user namespaces (Docker: --security-opt seccomp=unconfined)",
+        )
     return Finding("ok", "user namespaces", "the kernel's settings allow them to everybody")
 
 
@@ -150,10 +181,13 @@ NAMESPACE_SETTINGS = [
     # a switch of Debian's own kernels
     ("kernel.unprivileged_userns_clone", "0", "sudo sysctl -w kernel.unprivileged_userns_clone=1"),
     # Ubuntu, since 24.04: only programs whose AppArmor profile says so may make them
-    ("kernel.apparmor_restrict_unprivileged_userns", "1",
-     "give bubblewrap a profile:  printf 'abi <abi/4.0>,\\ninclude <tunables/global>\\n"
-     "profile bwrap /usr/bin/bwrap flags=(unconfined) {\\n  userns,\\n}\\n' | sudo tee /etc/apparmor.d/bwrap"
-     "  &&  sudo systemctl reload apparmor"),
+    (
+        "kernel.apparmor_restrict_unprivileged_userns",
+        "1",
+        "give bubblewrap a profile:  printf 'abi <abi/4.0>,\\ninclude <tunables/global>\\n"
+        "profile bwrap /usr/bin/bwrap flags=(unconfined) {\\n  userns,\\n}\\n' | sudo tee /etc/apparmor.d/bwrap"
+        "  &&  sudo systemctl reload apparmor",
+    ),
 ]
 
 
@@ -171,15 +205,21 @@ def memory(total: int | None = None) -> Finding:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if total >= 3.5 * GIB:
         return Finding("ok", "memory", f"{total / GIB:.1f} GiB")
-    return Finding("optional", "memory", f"{total / GIB:.1f} GiB; the larger worlds of the lectures want 4",
-                   "close other programs; keep one notebook open at a time")
+    return Finding(
+        "optional",
+        "memory",
+        f"{total / GIB:.1f} GiB; the larger worlds of the lectures want 4",
+        "close other programs; keep one notebook open at a time",
+    )
 
 
 # ---- how it is found out
 
+
 def direct_pins(root: Path) -> dict[str, str]:
     """The pins in pyproject.toml, name -> version."""
     import tomllib
+
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return read_pins("\n".join(project["dependencies"]))
 
@@ -228,7 +268,7 @@ def complaint(bwrap: str) -> str | None:
 
 def main() -> int:
     """Print the report; 0 if a student has all that is needed, else 1."""
-    if tuple(sys.version_info[:2]) < OLDEST_PYTHON:      # the rest needs what only a newer Python brings
+    if tuple(sys.version_info[:2]) < OLDEST_PYTHON:  # the rest needs what only a newer Python brings
         findings = [python()]
     else:
         findings = diagnose()

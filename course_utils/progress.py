@@ -3,6 +3,7 @@
 The log is only ever appended to, one write for each line, so that two notebooks can be open at once. A line that cannot
 be read (a torn write, an editor's accident) is skipped and counted, and stays where it is.
 """
+
 from __future__ import annotations
 
 import json
@@ -10,7 +11,6 @@ import os
 import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from html import escape
 from pathlib import Path
 
 _warned = False
@@ -19,6 +19,7 @@ _warned = False
 @dataclass(frozen=True)
 class Entry:
     """Where a question stands: its latest status, whether it ever passed, attempts, and the last mistake named."""
+
     status: str
     ever_passed: bool
     attempts: int
@@ -47,20 +48,20 @@ def record(question: str, status: str, mistake: str | None = None) -> None:
         file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             size = os.fstat(file).st_size
-            torn = size and os.pread(file, 1, size - 1) != b"\n"     # start afresh after a line cut short
+            torn = size and os.pread(file, 1, size - 1) != b"\n"  # start afresh after a line cut short
             os.write(file, (b"\n" if torn else b"") + line.encode())
         finally:
             os.close(file)
-    except (OSError, RuntimeError) as error:               # RuntimeError: there is no home folder
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
         if not _warned:
             warnings.warn(f"progress is not kept: {error}", stacklevel=3)
         _warned = True
 
 
-def read() -> tuple[list[dict], int]:
-    """All records in the order in which they were written, and the number of lines that could not be read."""
+def read(log: Path | None = None) -> tuple[list[dict], int]:
+    """All records of the log in the order in which they were written, and how many lines could not be read."""
     try:
-        raw = log_path().read_bytes()
+        raw = (log or log_path()).read_bytes()
     except (OSError, RuntimeError):
         return [], 0
     records, unreadable = [], 0
@@ -69,8 +70,10 @@ def read() -> tuple[list[dict], int]:
             continue
         try:
             entry = json.loads(line)
-            records.append({key: str(entry[key]) for key in ("time", "question", "status")}
-                           | {"mistake": None if entry.get("mistake") is None else str(entry["mistake"])})
+            records.append(
+                {key: str(entry[key]) for key in ("time", "question", "status")}
+                | {"mistake": None if entry.get("mistake") is None else str(entry["mistake"])}
+            )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             unreadable += 1
     return records, unreadable
@@ -82,57 +85,9 @@ def summary() -> dict[str, Entry]:
     for r in read()[0]:
         old = found.get(r["question"], Entry("", False, 0, None))
         found[r["question"]] = Entry(
-            r["status"], old.ever_passed or r["status"] == "passed",
-            old.attempts + (r["status"] != "not yet"), r["mistake"] or old.last_mistake)
+            r["status"],
+            old.ever_passed or r["status"] == "passed",
+            old.attempts + (r["status"] != "not yet"),
+            r["mistake"] or old.last_mistake,
+        )
     return found
-
-
-class Dashboard:
-    """All questions of the course with their state; shows as a table in a notebook and as text in a terminal."""
-
-    HEAD = ("question", "", "state", "attempts", "last mistake")
-
-    def __init__(self):
-        from course_utils.checks import questions  # here, because the checks import this module
-        self.path, self.unreadable, self.rows = log_path(), read()[1], []
-        entries = summary()
-        for question in questions().values():
-            entry = entries.get(question.id)
-            self.rows.append((question.id, question.title, _state(entry), str(entry.attempts if entry else 0),
-                              (entry and entry.last_mistake) or ""))
-        self.passed = sum(row[2].startswith("✓") for row in self.rows)
-
-    @property
-    def line(self) -> str:
-        said = f"{self.passed} of {len(self.rows)} questions passed their check."
-        return said + (f" {self.unreadable} unreadable lines in {self.path} were skipped." if self.unreadable else "")
-
-    def __repr__(self):
-        table = [self.HEAD, *self.rows]
-        widths = [min(max(len(row[k]) for row in table), most) for k, most in enumerate((8, 42, 16, 8, 22))]
-        fit = lambda cell, width: (cell if len(cell) <= width else cell[:width - 1] + "…").ljust(width)
-        lines = ["  ".join(map(fit, row, widths)).rstrip() for row in table]
-        return "\n".join([*lines, "", self.line])
-
-    def _repr_html_(self):
-        style = 'style="text-align:left;padding:3px 14px 3px 0;white-space:nowrap"'
-        head = "".join(f'<th scope="col" {style}>{h}</th>' for h in self.HEAD)
-        body = "".join("<tr>" + "".join(f"<td {style}>{escape(cell)}</td>" for cell in row) + "</tr>"
-                       for row in self.rows)
-        return (f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-                f"<p>{escape(self.line)}</p>")
-
-
-def _state(entry: Entry | None) -> str:
-    if entry is None:
-        return "· not tried"
-    if entry.status == "passed":
-        return "✓ passed"
-    if entry.ever_passed:
-        return "✓ passed before"
-    return "… not yet" if entry.status == "not yet" else "✗ not passed"
-
-
-def dashboard() -> Dashboard:
-    """The table of all questions, for the last line of a cell or for print()."""
-    return Dashboard()

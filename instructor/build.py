@@ -10,6 +10,7 @@ others' ids as they were and both versions of an assignment share them.
 import ast
 import difflib
 import hashlib
+import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -247,12 +248,30 @@ def render(name, parts, student):
 
 
 def write(root, targets):
-    """Write the notebooks that differ from what is there; returns their paths."""
+    """Write the notebooks that differ from what is there; returns their paths.
+
+    An assignment in which somebody has written answers is first copied to `.course/answers/`.
+    """
     changed = [path for path, text in targets.items() if committed(root, path) != text.encode()]
     for path in changed:
+        old = committed(root, path)
+        if path.parts[0] == "assignments" and old is not None and answered(old):
+            kept = Path(root, ".course/answers", f"{path.stem}-{hashlib.sha1(old).hexdigest()[:12]}.ipynb")
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_bytes(old)
         Path(root, path).parent.mkdir(exist_ok=True)
         Path(root, path).write_bytes(targets[path].encode())
     return changed
+
+
+def answered(notebook):
+    """Whether a question cell of this assignment (bytes) is no longer a stub; what cannot be read counts as yes."""
+    try:
+        cells = json.loads(notebook)["cells"]
+        answers = [cell for cell in cells if cell["metadata"].get("nbgrader", {}).get("solution")]
+        return any("raise NotImplementedError(" not in "".join(cell["source"]) for cell in answers)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return True
 
 
 def committed(root, path):

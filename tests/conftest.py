@@ -1,4 +1,5 @@
 """For all tests: nobody's progress is touched, nothing opens a window, and every notebook is timed."""
+
 import atexit
 import os
 import shutil
@@ -15,13 +16,14 @@ ARTIFACTS = ROOT / "artifacts"
 LECTURES = sorted((ROOT / "notebooks").glob("*.ipynb"))
 ASSIGNMENTS = sorted((ROOT / "assignments").glob("*.ipynb"))
 SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
-MINUTE = 60.0       # what a lecture may take
+MINUTE = 60.0  # what a lecture may take
 
 scratch = tempfile.mkdtemp(prefix="course-tests-")
 atexit.register(shutil.rmtree, scratch, ignore_errors=True)
-os.environ["COURSE_PROGRESS"] = os.path.join(scratch, "progress.jsonl")     # kernels inherit it
-os.environ.setdefault("OMP_NUM_THREADS", "1")      # the tests use all cores already
+os.environ["COURSE_PROGRESS"] = os.path.join(scratch, "progress.jsonl")  # kernels inherit it
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests use all cores already
 matplotlib.use("Agg")
+
 
 def too_slow(path: Path, wall: float, cpu: float) -> bool:
     """Whether a lecture has used up its minute.
@@ -33,14 +35,14 @@ def too_slow(path: Path, wall: float, cpu: float) -> bool:
 
 
 def pytest_configure(config):
-    config.pluginmanager.register(Clock())      # a hook in this file would see the tests of this folder only
+    config.pluginmanager.register(Clock())  # a hook in this file would see the tests of this folder only
 
 
 class Clock:
     """Time the cells that nbval runs; the cell with which a lecture goes over its minute fails."""
 
     def __init__(self):
-        self.wall = defaultdict(float)          # seconds that a notebook's cells have taken so far
+        self.wall = defaultdict(float)  # seconds that a notebook's cells have taken so far
         self.late = set()
 
     @pytest.hookimpl(wrapper=True)

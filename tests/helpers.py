@@ -1,4 +1,5 @@
 """Loading what is authored: an assignment's reference answers, hidden tests and wrong answers."""
+
 import ast
 import importlib.util
 from pathlib import Path

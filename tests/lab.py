@@ -1,4 +1,5 @@
 """A JupyterLab of its own and a headless Chromium that uses it as a student would."""
+
 import json
 import os
 import re
@@ -16,13 +17,21 @@ from playwright.sync_api import sync_playwright
 
 from course_utils.doctor import chromium
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--no-proxy-server"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-proxy-server",
+]
 SETTINGS = {  # draw all cells, also those off the screen; ask nothing of the network
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
 }
-WIDTH, PAGE = 1400, 3000      # of the window, in pixels
+WIDTH, PAGE = 1400, 3000  # of the window, in pixels
 
 # What the page shows of a notebook, read in one go so that it is of one moment. JupyterLab draws a cell's error
 # in the same way as what it writes to stderr; inside a widget too.
@@ -55,7 +64,7 @@ class Lab:
         browser = chromium()
         if browser is None:
             raise RuntimeError("the browser tests need Chromium: sudo apt install chromium (see: course doctor)")
-        with ExitStack() as undo:             # if the browser does not start, the server is stopped all the same
+        with ExitStack() as undo:  # if the browser does not start, the server is stopped all the same
             self.start_server()
             undo.callback(self.server.wait, 30)
             undo.callback(self.server.terminate)
@@ -73,14 +82,30 @@ class Lab:
         (config / "labconfig").mkdir(parents=True)
         (config / "labconfig" / "default_setting_overrides.json").write_text(json.dumps(SETTINGS))
         self.log = self.scratch / "jupyterlab.log"
-        places = {"JUPYTER_CONFIG_DIR": config, "JUPYTER_DATA_DIR": self.scratch / "data",
-                  "JUPYTER_RUNTIME_DIR": self.scratch / "runtime", "IPYTHONDIR": self.scratch / "ipython"}
+        places = {
+            "JUPYTER_CONFIG_DIR": config,
+            "JUPYTER_DATA_DIR": self.scratch / "data",
+            "JUPYTER_RUNTIME_DIR": self.scratch / "runtime",
+            "IPYTHONDIR": self.scratch / "ipython",
+        }
         self.server = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
-             f"--port={self.url.rpartition(':')[2]}", "--ServerApp.port_retries=0",
-             f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={self.root}"],
+            [
+                sys.executable,
+                "-m",
+                "jupyterlab",
+                "--no-browser",
+                "--allow-root",
+                "--ip=127.0.0.1",
+                f"--port={self.url.rpartition(':')[2]}",
+                "--ServerApp.port_retries=0",
+                f"--IdentityProvider.token={self.token}",
+                f"--ServerApp.root_dir={self.root}",
+            ],
             env={**os.environ, **{name: str(path) for name, path in places.items()}},
-            stdin=subprocess.DEVNULL, stdout=self.log.open("w"), stderr=subprocess.STDOUT)
+            stdin=subprocess.DEVNULL,
+            stdout=self.log.open("w"),
+            stderr=subprocess.STDOUT,
+        )
         for _ in range(300):
             try:
                 return self.ask("/api/status")
@@ -93,8 +118,9 @@ class Lab:
 
     def ask(self, path: str, method: str = "GET"):
         """A call to the server's REST interface."""
-        request = urllib.request.Request(self.url + path, method=method,
-                                         headers={"Authorization": f"token {self.token}"})
+        request = urllib.request.Request(
+            self.url + path, method=method, headers={"Authorization": f"token {self.token}"}
+        )
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with direct.open(request, timeout=20) as reply:
             return json.loads(reply.read() or "null")
@@ -113,8 +139,8 @@ class Notebook:
         self.page.set_default_timeout(30_000)
         workspace = re.sub(r"\W", "-", path)
         self.page.goto(f"{lab.url}/lab/workspaces/{workspace}/tree/{path}?reset&token={lab.token}")
-        self.page.get_by_text("| Idle").wait_for(timeout=90_000)     # the status bar: the kernel is connected
-        self.page.keyboard.press("Control+b")       # the file browser makes room
+        self.page.get_by_text("| Idle").wait_for(timeout=90_000)  # the status bar: the kernel is connected
+        self.page.keyboard.press("Control+b")  # the file browser makes room
 
     def __enter__(self):
         return self
@@ -141,8 +167,11 @@ class Notebook:
         for _ in range(int(seconds / 0.3)):
             time.sleep(0.3)
             seen = self.page.evaluate(LOOK)
-            waiting = [prompt for prompt, source in zip(seen["prompts"], seen["sources"], strict=True)
-                       if source and not re.search(r"\d", prompt)]
+            waiting = [
+                prompt
+                for prompt, source in zip(seen["prompts"], seen["sources"], strict=True)
+                if source and not re.search(r"\d", prompt)
+            ]
             if not any("*" in prompt for prompt in waiting) and (not waiting or seen["complaints"]):
                 return
         raise TimeoutError(f"{self.path}: after {seconds} s these cells still wait: {waiting}")
@@ -180,13 +209,13 @@ class Notebook:
         parts, reached = [], 0
         while True:
             top, height, whole = panel.evaluate(
-                "(it, y) => { it.scrollTop = y; return [it.scrollTop, it.clientHeight, it.scrollHeight]; }",
-                reached)
+                "(it, y) => { it.scrollTop = y; return [it.scrollTop, it.clientHeight, it.scrollHeight]; }", reached
+            )
             self.page.wait_for_timeout(300)
             part = path.with_suffix(".part.png")
             panel.screenshot(path=part)
             with Image.open(part) as image:
-                rim = 4 if parts else 0             # the panel's border: not in the middle of the picture
+                rim = 4 if parts else 0  # the panel's border: not in the middle of the picture
                 parts.append((int(top) + rim, image.convert("RGB").crop((0, rim, *image.size))))
             part.unlink()
             if top + height >= whole - 1:

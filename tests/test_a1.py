@@ -1,4 +1,5 @@
 """Assignment a1: the model solutions pass, every wrong answer fails and is named, and the oracles are right."""
+
 import dataclasses
 import functools
 import itertools
@@ -21,8 +22,14 @@ REFERENCE = references(SLUG)
 WRONG = load(SLUG, "wrong_answers").WRONG
 HIDDEN = load(SLUG, "hidden_tests")
 ALL_WRONG = [pytest.param(id, fn, name, id=f"{id}-{fn.__name__}") for id in WRONG for fn, name in WRONG[id]]
-NAMED_BY_THE_RUNNER = {"inputs changed", "not the same twice", "nothing returned", "outputs in another order",
-                       "axes in another order", "the same answer to different inputs"}
+NAMED_BY_THE_RUNNER = {
+    "inputs changed",
+    "not the same twice",
+    "nothing returned",
+    "outputs in another order",
+    "axes in another order",
+    "the same answer to different inputs",
+}
 
 
 @functools.cache
@@ -42,8 +49,9 @@ def memo(gives):
     def remembered(**args):
         key = tuple(id(x) if isinstance(x, np.ndarray) else x for x in args.values())
         if key not in known:
-            known[key] = gives(**args), args                # keeping args alive keeps their ids theirs
+            known[key] = gives(**args), args  # keeping args alive keeps their ids theirs
         return known[key][0]
+
     return remembered
 
 
@@ -59,6 +67,7 @@ def quick(id):
 
 
 # The answers
+
 
 @pytest.mark.parametrize("id", QUESTIONS)
 def test_reference_passes(id):
@@ -108,11 +117,19 @@ def test_every_mistake_has_a_wrong_answer(id):
 
 
 def test_the_mistakes_that_must_be_known():
-    must = {"a1.q1": {"exp overflow", "one step short", "terminal reward forgotten"},
-            "a1.q2": {"log E e^V", "stationary policy", "reference ignored", "reference in V but not in π", "hard max"},
-            "a1.q3": {"P transposed", "normalised", "stationary", "stop ignored", "uniform start"},
-            "a1.q4": {"wrong sign", "log E e^V", "uniform start", "one horizon for all", "averaged over steps",
-                      "sum, not mean"}}
+    must = {
+        "a1.q1": {"exp overflow", "one step short", "terminal reward forgotten"},
+        "a1.q2": {"log E e^V", "stationary policy", "reference ignored", "reference in V but not in π", "hard max"},
+        "a1.q3": {"P transposed", "normalised", "stationary", "stop ignored", "uniform start"},
+        "a1.q4": {
+            "wrong sign",
+            "log E e^V",
+            "uniform start",
+            "one horizon for all",
+            "averaged over steps",
+            "sum, not mean",
+        },
+    }
     for id, names in must.items():
         assert names <= {m.name for m in QUESTIONS[id].mistakes}
 
@@ -123,9 +140,14 @@ def test_every_mistake_can_be_recomputed_on_every_instance(id):
     """A recogniser that raises would cost a student the card. And none of them gives the right answer."""
     for mistake in QUESTIONS[id].mistakes:
         for gives in variants(mistake):
-            cards = [examine(dataclasses.replace(QUESTIONS[id], mistakes=()),
-                             lambda *x, g=gives: g(**dict(zip(QUESTIONS[id].arguments, x, strict=True))),
-                             public(id, seed)) for seed in SEEDS[:3]]
+            cards = [
+                examine(
+                    dataclasses.replace(QUESTIONS[id], mistakes=()),
+                    lambda *x, g=gives: g(**dict(zip(QUESTIONS[id].arguments, x, strict=True))),
+                    public(id, seed),
+                )
+                for seed in SEEDS[:3]
+            ]
             assert all(card.status == "failed" and "stopped with" not in card.message for card in cards), mistake.name
 
 
@@ -145,11 +167,13 @@ def test_instances_grow_and_are_paste_ready(id):
 def test_instances_depend_on_the_seed_only(id):
     def flat(seed):
         return np.concatenate([np.ravel(x) for case in make_cases(QUESTIONS[id], seed) for x in case.args.values()])
+
     assert np.array_equal(flat(0), flat(0))
     assert not np.array_equal(flat(0), flat(1))
 
 
 # Answers that are right in an unusual form
+
 
 def as_lists(x):
     return tuple(map(as_lists, x)) if isinstance(x, tuple) else np.asarray(x).tolist()
@@ -173,10 +197,11 @@ def test_unusual_forms_of_a_right_answer_pass(id, form, capsys):
     for cases in (public(id, 0), hidden(id, 0)):
         card = examine(QUESTIONS[id], lambda *args: form(REFERENCE[id](*args)), cases)
         assert card.passed, card
-    assert capsys.readouterr().out == ""                   # what it prints does not flood the notebook
+    assert capsys.readouterr().out == ""  # what it prints does not flood the notebook
 
 
 # The notebook as a student gets it
+
 
 def test_blank_assignment_runs(tmp_path, monkeypatch, capsys):
     """Nothing raises, every check says "not yet", and the cells at the end say what is missing."""
@@ -203,6 +228,7 @@ def test_checks_do_not_lean_on_the_package():
 
 # The oracles, against something even simpler
 
+
 def test_q1_oracle_is_the_sum_over_all_sessions():
     for case in public("a1.q1", 3):
         n, r, g, start, horizon = case.args.values()
@@ -214,7 +240,7 @@ def test_q1_oracle_is_the_sum_over_all_sessions():
             terms.append(total + g[s])
         top = max(terms)
         assert case.expected == pytest.approx(top + math.log(math.fsum(math.exp(x - top) for x in terms)), abs=1e-10)
-        if "different in each state" not in case.note:        # there e^(r - max r) is 0 where it matters
+        if "different in each state" not in case.note:  # there e^(r - max r) is 0 where it matters
             assert HIDDEN.log_Z(**case.args) == pytest.approx(case.expected, abs=1e-9)
             more = HIDDEN.log_Z(**(case.args | {"r": r + 1000}))
             assert more - case.expected == pytest.approx(1000 * horizon, abs=1e-8)
@@ -254,7 +280,7 @@ def test_q2_oracle_is_the_optimum_of_the_primal(seed):
     found = minimize(loss, np.zeros(H * S * A), jac=True, method="BFGS", options={"gtol": 1e-9})
     best = torch.softmax(torch.tensor(found.x.reshape(H, S, A)), -1)
     assert np.allclose(returns(P, r, ref, best).numpy(), V[0], atol=1e-9)
-    assert np.allclose(best.numpy(), π, atol=1e-5)            # full support, so every (t, s) is pinned down
+    assert np.allclose(best.numpy(), π, atol=1e-5)  # full support, so every (t, s) is pinned down
     assert np.allclose(returns(P, r, ref, torch.tensor(π)).numpy(), V[0], atol=1e-10)
     assert (π > 1e-4).all() and V.shape == (H + 1, S) and not V[H].any()
 
@@ -289,7 +315,8 @@ def test_q3_oracle_is_the_sum_over_all_paths():
                 states, actions = (*path[::2], s), path[1::2]
                 total += p0[states[0]] * math.prod(
                     π[k, states[k], a] * (1 - stop[states[k]]) * P[states[k], a, states[k + 1]]
-                    for k, a in enumerate(actions))
+                    for k, a in enumerate(actions)
+                )
             assert case.expected[t, s] == pytest.approx(total, abs=1e-12)
     for case in public("a1.q3", 2):
         assert np.allclose(HIDDEN.visits(**case.args), case.expected, atol=1e-12)
@@ -352,5 +379,6 @@ def test_a_case_is_never_changed_by_a_call():
     def spoil(x, n):
         x[:] = 7
         return x
+
     called = call(spoil, case)
     assert called.changed == ("x",) and case.args["x"].tolist() == [0, 1, 2]

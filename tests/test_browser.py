@@ -1,4 +1,5 @@
 """The course in JupyterLab, in a real browser: lectures run, the puzzle reacts, a check's card names the mistake."""
+
 import json
 import re
 import shutil
@@ -96,11 +97,28 @@ def test_a_lecture_runs(lab, path):
 
 def test_a_failing_cell_is_seen(lab):
     """The oracle of the test above: an error in a cell, and one in a widget's callback."""
-    (lab.root / "bad.ipynb").write_text(json.dumps({
-        "nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": {"name": "python3", "display_name": ""}},
-        "cells": [{"cell_type": "code", "id": f"c{i}", "metadata": {}, "outputs": [], "execution_count": None,
-                   "source": source} for i, source in enumerate([
-                       "import ipywidgets\nipywidgets.interact(lambda x: 1 / (x - 5), x=(0, 10));", "[][1]", "2"])]}))
+    (lab.root / "bad.ipynb").write_text(
+        json.dumps(
+            {
+                "nbformat": 4,
+                "nbformat_minor": 5,
+                "metadata": {"kernelspec": {"name": "python3", "display_name": ""}},
+                "cells": [
+                    {
+                        "cell_type": "code",
+                        "id": f"c{i}",
+                        "metadata": {},
+                        "outputs": [],
+                        "execution_count": None,
+                        "source": source,
+                    }
+                    for i, source in enumerate(
+                        ["import ipywidgets\nipywidgets.interact(lambda x: 1 / (x - 5), x=(0, 10));", "[][1]", "2"]
+                    )
+                ],
+            }
+        )
+    )
     with lab.open("bad.ipynb") as notebook:
         notebook.run_all()
         division, index = notebook.complaints()
@@ -129,8 +147,9 @@ def test_a_student_is_wrong_twice_and_then_right(lab):
     """a1.q2 in the blank assignment: not yet, then two cards that name the mistake, then passed."""
     (path,) = (path for path in ASSIGNMENTS if path.name.startswith("a1_"))
     (solved,) = (solved for solved in SOLUTIONS if solved.name == path.name)
-    solution = next(cell["source"] for cell in json.loads(solved.read_text(encoding="utf-8"))["cells"]
-                    if cell["id"] == "a1-q2")
+    solution = next(
+        cell["source"] for cell in json.loads(solved.read_text(encoding="utf-8"))["cells"] if cell["id"] == "a1-q2"
+    )
     with lab.open(f"assignments/{path.name}") as notebook:
         notebook.run_all()
         assert notebook.complaints() == []
@@ -141,8 +160,11 @@ def test_a_student_is_wrong_twice_and_then_right(lab):
             assert card.get_attribute("aria-label").endswith("Not yet")
 
         card = notebook.page.locator("section[aria-label^='Check a1.q2:']")
-        for answer, verdict, mistake in [(REFERENCE_IGNORED, "Not passed", "reference ignored"),
-                                         (HARD_MAX, "Not passed", "hard max"), (solution, "Passed", None)]:
+        for answer, verdict, mistake in [
+            (REFERENCE_IGNORED, "Not passed", "reference ignored"),
+            (HARD_MAX, "Not passed", "hard max"),
+            (solution, "Passed", None),
+        ]:
             notebook.rewrite("def soft_bellman", "".join(answer))
             notebook.run_cell("def soft_bellman")
             notebook.run_cell('check("a1.q2"')

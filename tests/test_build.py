@@ -830,6 +830,24 @@ def test_command_builds_and_checks_from_any_folder(course, run):
     assert code == 0 and "wrote assignments/a1_maxent.ipynb\n" in out and "left alone assignments/mine.ipynb" in out
 
 
+def test_answers_in_an_assignment_are_kept_before_it_is_overwritten(course):
+    """A blank one is not; one with an answer is, byte for byte, and so is one that cannot be read."""
+    root = course()
+    assignment = root / "assignments/a1_maxent.ipynb"
+    write(root, build(root, QUESTIONS))
+    blank = assignment.read_text(encoding="utf-8")
+    kept = lambda: sorted(path.read_text(encoding="utf-8") for path in root.glob(".course/answers/a1_maxent-*.ipynb"))
+
+    assignment.write_text(blank.replace('"nbformat_minor": 5', '"nbformat_minor":  5'), encoding="utf-8")
+    assert write(root, build(root, QUESTIONS)) and kept() == []
+    filled = blank.replace('raise NotImplementedError(\\"a1.q1\\")', "return 42")
+    assert filled != blank
+    for text in (filled, "not a notebook"):
+        assignment.write_text(text, encoding="utf-8")
+        write(root, build(root, QUESTIONS))
+        assert assignment.read_text(encoding="utf-8") == blank and text in kept()
+
+
 @pytest.mark.parametrize("arguments", [(), ("--check",)])
 def test_command_prints_problems_and_writes_nothing(course, run, arguments):
     root = course(lecture("# %%\nx = ="))

@@ -1,4 +1,5 @@
 """The command `course`, above all `course check`: a notebook goes in, a table and an exit code come out."""
+
 import json
 import os
 import subprocess
@@ -26,6 +27,7 @@ def log(tmp_path, monkeypatch):
 @pytest.fixture
 def notebook(tmp_path):
     """Write a notebook of the given code cells; each `question: status` stands for a check with that outcome."""
+
     def make(*cells):
         folder = tmp_path / "work"
         folder.mkdir(exist_ok=True)
@@ -35,6 +37,7 @@ def notebook(tmp_path):
         path = folder / "mine.ipynb"
         nbformat.write(made, path)
         return path
+
     return make
 
 
@@ -76,7 +79,7 @@ def test_errors_are_told_by_cell_and_do_not_stop_the_run(notebook, log, capsys):
     path = notebook("  \n", "1 / 0", *[(id, "passed") for id in ASKED], "raise ValueError('first\\nsecond')")
     assert check(path) == 0
     out = capsys.readouterr().out
-    assert "[2] ZeroDivisionError: division by zero\n" in out       # an empty cell gets no number
+    assert "[2] ZeroDivisionError: division by zero\n" in out  # an empty cell gets no number
     assert f"[{3 + len(ASKED)}] ValueError: first\n" in out
 
 
@@ -95,17 +98,30 @@ def test_a_kernel_that_dies(notebook, log, capsys):
 
 
 def test_the_notebook_runs_in_its_own_folder_and_in_this_python(notebook, log, capsys):
-    path = notebook(f"import os, sys; assert os.getcwd() == {str(notebook().parent)!r}",
-                    f"assert sys.executable == {sys.executable!r}")
+    path = notebook(
+        f"import os, sys; assert os.getcwd() == {str(notebook().parent)!r}",
+        f"assert sys.executable == {sys.executable!r}",
+    )
     check(path)
     assert "Cells that ended" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "3", '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}}',
-                                  '{"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": [{}]}',
-                                  '{"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": [{"cell_type": '
-                                  '"code", "source": 7, "metadata": {}, "outputs": [], "execution_count": null}]}',
-                                  "\0\1\2", "[" * 100_000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        "3",
+        '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}}',
+        '{"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": [{}]}',
+        '{"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": [{"cell_type": '
+        '"code", "source": 7, "metadata": {}, "outputs": [], "execution_count": null}]}',
+        "\0\1\2",
+        "[" * 100_000,
+    ],
+)
 def test_a_file_that_is_no_notebook(tmp_path, log, capsys, text):
     path = tmp_path / "bad.ipynb"
     path.write_text(text)
@@ -198,6 +214,7 @@ def test_without_the_instructors_package_there_is_no_build(monkeypatch, capsys):
 def test_a_package_missing_for_the_instructor_is_said(monkeypatch, capsys):
     def missing(name):
         raise ModuleNotFoundError("No module named 'jupytext'", name="jupytext")
+
     monkeypatch.setattr(cli, "import_module", missing)
     assert "build" not in cli.make_parser().format_help()
     assert "No module named 'jupytext'" in capsys.readouterr().err

@@ -1,4 +1,5 @@
 """`course doctor`: each thing that can be missing is found missing, and comes with a command."""
+
 import os
 import shutil
 import subprocess
@@ -37,8 +38,9 @@ def test_a_missing_package_makes_the_exit_code_1(monkeypatch, capsys):
     assert "missing   packages" in report and "ipywidgets" in report and "pip install" in report
 
 
-@pytest.mark.parametrize(("version", "status"), [((3, 10, 14), "missing"), ((3, 11, 0), "ok"), ((3, 14, 2), "ok"),
-                                                 ((4, 0, 0), "ok")])
+@pytest.mark.parametrize(
+    ("version", "status"), [((3, 10, 14), "missing"), ((3, 11, 0), "ok"), ((3, 14, 2), "ok"), ((4, 0, 0), "ok")]
+)
 def test_python(version, status):
     finding = doctor.python(version)
     assert finding.status == status
@@ -52,9 +54,15 @@ def test_an_old_python_is_told_so_before_anything_else_is_tried(monkeypatch, cap
     assert "too old" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("name", "version", "status"), [
-    ("numpy", None, "missing"), ("numpy", "1.9", "missing"), ("some-thing", None, "optional"),
-    ("some-thing", "1.6", "optional")])
+@pytest.mark.parametrize(
+    ("name", "version", "status"),
+    [
+        ("numpy", None, "missing"),
+        ("numpy", "1.9", "missing"),
+        ("some-thing", None, "optional"),
+        ("some-thing", "1.6", "optional"),
+    ],
+)
 def test_packages(pinned, name, version, status):
     root, have = pinned
     assert doctor.packages(root) == [("ok", "packages", "all 2 are installed as pinned", "")]
@@ -80,6 +88,7 @@ def test_kernel(monkeypatch):
     assert doctor.kernel().status == "ok"
     monkeypatch.setattr(sys, "executable", "/somewhere/else/python")
     from jupyter_client.manager import KernelManager
+
     monkeypatch.setattr(KernelManager, "format_kernel_cmd", lambda self: ["/usr/bin/python3", "-m", "ipykernel"])
     finding = doctor.kernel()
     assert finding.status == "missing" and "/usr/bin/python3" in finding.detail and "ipykernel install" in finding.fix
@@ -90,6 +99,7 @@ def test_no_kernel(monkeypatch):
 
     def none(self, name):
         raise NoSuchKernel(name)
+
     monkeypatch.setattr(KernelSpecManager, "get_kernel_spec", none)
     assert doctor.kernel().status == "missing"
 
@@ -101,6 +111,7 @@ def test_no_jupyter_at_all(monkeypatch):
 
 def test_torch(monkeypatch):
     import torch
+
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert "CUDA" in doctor.torch().detail
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -124,10 +135,16 @@ def test_no_bubblewrap(monkeypatch):
     assert [finding.status for finding in doctor.sandbox()] == ["optional"]
 
 
-FORBIDDING = {"user.max_user_namespaces": "0", "kernel.unprivileged_userns_clone": "0",
-              "kernel.apparmor_restrict_unprivileged_userns": "1"}
-ALLOWING = {"user.max_user_namespaces": "96365", "kernel.unprivileged_userns_clone": "1",
-            "kernel.apparmor_restrict_unprivileged_userns": "0"}
+FORBIDDING = {
+    "user.max_user_namespaces": "0",
+    "kernel.unprivileged_userns_clone": "0",
+    "kernel.apparmor_restrict_unprivileged_userns": "1",
+}
+ALLOWING = {
+    "user.max_user_namespaces": "96365",
+    "kernel.unprivileged_userns_clone": "1",
+    "kernel.apparmor_restrict_unprivileged_userns": "0",
+}
 
 
 @pytest.mark.parametrize("setting", FORBIDDING)
@@ -152,15 +169,20 @@ def test_namespaces_that_no_setting_forbids(monkeypatch, settings):
 
 def test_a_sandbox_that_works_for_a_user_outweighs_the_settings(monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(doctor, "sysctl", FORBIDDING.get)      # as on Ubuntu with a profile for bubblewrap
+    monkeypatch.setattr(doctor, "sysctl", FORBIDDING.get)  # as on Ubuntu with a profile for bubblewrap
     assert doctor.namespaces(None).status == "ok"
 
 
 def test_the_profile_is_what_apparmor_reads():
     command = doctor.NAMESPACE_SETTINGS[-1][-1].partition("printf ")[2].partition(" |")[0]
     text = subprocess.run(["sh", "-c", f"printf {command}"], capture_output=True, text=True, check=True).stdout
-    assert text.splitlines() == ["abi <abi/4.0>,", "include <tunables/global>",
-                                 "profile bwrap /usr/bin/bwrap flags=(unconfined) {", "  userns,", "}"]
+    assert text.splitlines() == [
+        "abi <abi/4.0>,",
+        "include <tunables/global>",
+        "profile bwrap /usr/bin/bwrap flags=(unconfined) {",
+        "  userns,",
+        "}",
+    ]
 
 
 def test_complaint(tmp_path):
@@ -179,8 +201,10 @@ def test_sysctl():
         assert doctor.sysctl("kernel.ostype") == "Linux"
 
 
-@pytest.mark.parametrize(("free", "torch", "status"), [
-    (3.9, None, "missing"), (4.1, None, "ok"), (0.4, "2.0", "missing"), (0.6, "2.0", "ok")])
+@pytest.mark.parametrize(
+    ("free", "torch", "status"),
+    [(3.9, None, "missing"), (4.1, None, "ok"), (0.4, "2.0", "missing"), (0.6, "2.0", "ok")],
+)
 def test_disk(monkeypatch, free, torch, status):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free * GIB))
     monkeypatch.setattr(doctor, "installed", {"torch": torch}.get)

@@ -1,4 +1,5 @@
 """The built notebooks as a student meets them. (nbval executes the lectures and solutions: see `make test`.)"""
+
 import json
 from pathlib import Path
 

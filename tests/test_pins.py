@@ -1,4 +1,5 @@
 """pyproject.toml, requirements.lock and environment.yml name one set of versions, and it is the one installed."""
+
 import re
 import tomllib
 from importlib import metadata
@@ -13,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK_TEXT = (ROOT / "requirements.lock").read_text()
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())
-NOT_LOCKED = re.compile("triton|cuda|nvidia")      # what torch's CUDA builds want besides
+NOT_LOCKED = re.compile("triton|cuda|nvidia")  # what torch's CUDA builds want besides
 
 
 def pins(lines) -> dict[str, str]:
@@ -51,6 +52,7 @@ def test_conda_installs_the_direct_pins_torch_first():
 
 def test_one_oldest_python():
     from course_utils.doctor import OLDEST_PYTHON
+
     oldest = ".".join(map(str, OLDEST_PYTHON))
     assert PROJECT["requires-python"] == f">={oldest}"
     assert f"python={oldest}" in CONDA["dependencies"]

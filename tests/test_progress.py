@@ -1,4 +1,5 @@
 """The progress log: nothing that was written is lost, and nothing that goes wrong with it stops a check."""
+
 import json
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 
 from course_utils import progress
 from course_utils.checks import questions
+from course_utils.dashboard import dashboard
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -31,8 +33,10 @@ def test_a_record_is_one_json_line(log):
 
 
 def test_two_notebooks_at_once_lose_nothing(log):
-    code = ("import sys; from course_utils import progress\n"
-            "for k in range(400): progress.record(sys.argv[1], 'failed', str(k))")
+    code = (
+        "import sys; from course_utils import progress\n"
+        "for k in range(400): progress.record(sys.argv[1], 'failed', str(k))"
+    )
     writers = [subprocess.Popen([sys.executable, "-c", code, name], cwd=ROOT) for name in ("a1.q1", "a1.q2")]
     assert [writer.wait(60) for writer in writers] == [0, 0]
     records, unreadable = progress.read()
@@ -41,22 +45,33 @@ def test_two_notebooks_at_once_lose_nothing(log):
         assert [r["mistake"] for r in records if r["question"] == name] == [str(k) for k in range(400)]
 
 
-@pytest.mark.parametrize("accident", [b'{"time": "2025', b"\xff\xfe\x00", b"[1, 2]", b'"text"', b"null", b"{}",
-                                      b'{"question": "a1.q1"}', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "accident",
+    [
+        b'{"time": "2025',
+        b"\xff\xfe\x00",
+        b"[1, 2]",
+        b'"text"',
+        b"null",
+        b"{}",
+        b'{"question": "a1.q1"}',
+        b"[" * 100_000,
+    ],
+)
 def test_an_unreadable_line_is_skipped_counted_and_kept(log, accident):
     progress.record("a1.q1", "passed")
     with log.open("ab") as file:
-        file.write(accident)                               # a torn write: no newline at its end
+        file.write(accident)  # a torn write: no newline at its end
     progress.record("a1.q2", "failed", "log E e^V")
     records, unreadable = progress.read()
     assert [r["question"] for r in records] == ["a1.q1", "a1.q2"] and unreadable == 1
     assert accident in log.read_bytes()
-    assert "1 unreadable line" in repr(progress.dashboard()) and str(log) in repr(progress.dashboard())
+    assert "1 unreadable line" in repr(dashboard()) and str(log) in repr(dashboard())
 
 
 def test_no_log_yet(log):
     assert progress.read() == ([], 0) and progress.summary() == {}
-    assert f"0 of {len(questions())}" in repr(progress.dashboard())
+    assert f"0 of {len(questions())}" in repr(dashboard())
 
 
 def test_summary(log):
@@ -69,16 +84,25 @@ def test_summary(log):
 
 
 def test_dashboard(log):
-    for question, status, mistake in [("a1.q1", "failed", "hard max"), ("a1.q1", "passed", None),
-                                      ("a1.q2", "failed", "<b>"), ("a1.q3", "passed", None),
-                                      ("a1.q3", "failed", None), ("a1.q4", "not yet", None),
-                                      ("gone.q1", "passed", None)]:
+    for question, status, mistake in [
+        ("a1.q1", "failed", "hard max"),
+        ("a1.q1", "passed", None),
+        ("a1.q2", "failed", "<b>"),
+        ("a1.q3", "passed", None),
+        ("a1.q3", "failed", None),
+        ("a1.q4", "not yet", None),
+        ("gone.q1", "passed", None),
+    ]:
         progress.record(question, status, mistake)
-    board = progress.dashboard()
+    board = dashboard()
     text, html = repr(board), board._repr_html_()
     assert max(map(len, text.splitlines())) <= 100
-    for sign, id in [("✓ passed", "a1.q1"), ("✗ not passed", "a1.q2"), ("✓ passed before", "a1.q3"),
-                     ("… not yet", "a1.q4")]:
+    for sign, id in [
+        ("✓ passed", "a1.q1"),
+        ("✗ not passed", "a1.q2"),
+        ("✓ passed before", "a1.q3"),
+        ("… not yet", "a1.q4"),
+    ]:
         line = next(line for line in text.splitlines() if line.startswith(id))
         assert sign in line
     assert f"2 of {len(questions())} questions" in text
@@ -101,6 +125,7 @@ def test_path_from_the_environment_or_the_course(tmp_path, monkeypatch):
 def test_a_machine_without_a_home_folder(tmp_path, monkeypatch):
     def no_home():
         raise RuntimeError("Could not determine home directory.")
+
     monkeypatch.delenv("COURSE_PROGRESS", raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Path, "home", no_home)
@@ -117,12 +142,12 @@ def test_a_log_that_is_a_folder_and_a_full_disk(tmp_path, monkeypatch):
         with pytest.warns(UserWarning, match="progress is not kept"):
             progress.record("a1.q1", "passed")
     monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path))
-    assert progress.read() == ([], 0) and "0 of" in repr(progress.dashboard())
+    assert progress.read() == ([], 0) and "0 of" in repr(dashboard())
 
 
 def test_a_disk_that_cannot_be_written_warns_once(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
-    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "file" / "log.jsonl"))      # a folder that is a file
+    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "file" / "log.jsonl"))  # a folder that is a file
     monkeypatch.setattr(progress, "_warned", False)
     with pytest.warns(UserWarning, match="progress is not kept"):
         progress.record("a1.q1", "passed")

@@ -114,7 +114,7 @@ check("a0.q1", soft_maximum)
 # check a1` runs all checks of a finished assignment.
 
 # %%
-from course_utils.progress import dashboard
+from course_utils.dashboard import dashboard
 
 dashboard()
 

@@ -3,6 +3,7 @@
 A check runs a function on many random instances, compares it with an independent oracle, and names a mistake that it
 recognises. It never shows a solution, and it is not the grading: more tests run there.
 """
+
 from __future__ import annotations
 
 from contextlib import contextmanager
@@ -39,9 +40,10 @@ def check(question_id: str, fn, *, traceback: bool = False, seed: int = 0) -> Ca
     known = questions()
     if question_id not in known:
         close = get_close_matches(str(question_id), known, n=1, cutoff=0)
-        raise ValueError(f"there is no question {question_id!r}; did you mean {close[0]!r}? "
-                         f"Known are {', '.join(known)}.")
-    with np.errstate(all="ignore"):                    # a notebook may have set np.seterr(all="raise")
+        raise ValueError(
+            f"there is no question {question_id!r}; did you mean {close[0]!r}? Known are {', '.join(known)}."
+        )
+    with np.errstate(all="ignore"):  # a notebook may have set np.seterr(all="raise")
         card = examine(known[question_id], fn, make_cases(known[question_id], seed), traceback)
     progress.record(card.question, card.status, card.mistake)
     return card
@@ -53,5 +55,8 @@ def unfinished_ok():
     try:
         yield
     except NotImplementedError as error:
-        print(f"Not yet: finish {error} first, then run this cell again." if str(error) in questions()
-              else f"Not yet: {error or 'something here is not written'}.")
+        print(
+            f"Not yet: finish {error} first, then run this cell again."
+            if str(error) in questions()
+            else f"Not yet: {error or 'something here is not written'}."
+        )

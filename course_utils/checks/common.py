@@ -1,4 +1,5 @@
 """What several questions share: random pieces of a world, and the mistakes that only numerics bring out."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -9,27 +10,33 @@ from course_utils.checks.core import Mistake, expected_outputs, same
 HUGE, WHOLE = "huge rewards", "whole numbers"
 
 
-
 def almost(case, outputs):
     return same(outputs, expected_outputs(case), rtol=1e-3, atol=1e-3)
 
 
 ALMOST = Mistake(
-    "almost right", "Right to three digits and not to six: an approximation. Is something computed in float32 (torch's "
+    "almost right",
+    "Right to three digits and not to six: an approximation. Is something computed in float32 (torch's "
     "default), is a small number added to be on the safe side, or a derivative taken by differences? Compute in "
     "float64, by the formula.",
-    when=almost)
+    when=almost,
+)
 OVERFLOW = Mistake(
-    "exp overflow", "Only the instances with huge rewards are wrong: e^1000 is inf and e^−1000 is 0 in floating point. "
+    "exp overflow",
+    "Only the instances with huge rewards are wrong: e^1000 is inf and e^−1000 is 0 in floating point. "
     "Never leave the logarithm: scipy.special.logsumexp, or subtract the maximum first (in every state its own).",
-    when=lambda case, outputs: case.note.startswith(HUGE))
+    when=lambda case, outputs: case.note.startswith(HUGE),
+)
 TRUNCATED = Mistake(
-    "whole numbers", "Only the instance with integer arrays is wrong: an array made by np.zeros_like(x), x.copy() or "
-    "np.full_like of integers holds integers, and rounds what you write into it. Use np.zeros(shape).",
-    when=lambda case, outputs: case.note.startswith(WHOLE))
+    "whole numbers",
+    "Only the instance with integer arrays is wrong: an array made by np.zeros_like(x), x.copy() or "
+    "np.full_like of integers holds integers, and cuts the decimals off what you write into it. Use np.zeros(shape).",
+    when=lambda case, outputs: case.note.startswith(WHOLE),
+)
 
 
 # Everything is rounded, so that what a card prints is exact and can be pasted.
+
 
 def rewards(rng, *shape):
     return rng.uniform(-2, 2, shape).round(2)

@@ -4,6 +4,7 @@ Nothing here calls a student's function: a question makes cases (inputs and expe
 as plain arrays. So the same questions serve a notebook, where the function is called in place (`runner.py`), and
 a grader that keeps inputs and expected values in another process than the student's code.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -21,6 +22,7 @@ class Case:
     `expected` is an array, or a tuple of arrays for a function that returns several. `note` says what is special
     about the instance ("rewards near 1000").
     """
+
     args: dict
     expected: object
     note: str = ""
@@ -29,6 +31,7 @@ class Case:
 @dataclass(frozen=True)
 class Output:
     """Something a function returns: its name and its axes, such as Output("V", "ts") for V[t,s]."""
+
     name: str
     axes: str = ""
 
@@ -43,6 +46,7 @@ class Mistake:
     gives(**args) returns what a function with this mistake would return (a tuple of such functions: any one of them);
     when(case, outputs) tells whether a wrong output (a tuple of arrays) looks like this mistake.
     """
+
     name: str
     hint: str
     gives: Callable | tuple = ()
@@ -56,6 +60,7 @@ class Question:
     `cases(rng)` returns a list of Case from the smallest to the largest. `mistakes` stand from the most to the
     least specific: where several fit, the first one is named.
     """
+
     id: str
     title: str
     objective: str
@@ -73,7 +78,8 @@ class Question:
 @dataclass(frozen=True)
 class Problem:
     """Why an output was refused. `mistake` and `hint` are set when the problem alone says what went wrong."""
-    kind: str                 # "type", "shape", "not finite" or "value"
+
+    kind: str  # "type", "shape", "not finite" or "value"
     message: str
     mistake: str | None = None
     hint: str | None = None
@@ -92,7 +98,7 @@ def text_of(error: BaseException) -> str:
 
 def to_array(value) -> np.ndarray:
     """A copy of a returned value as an array of floats: lists, integers, float32, torch tensors are all welcome."""
-    if hasattr(value, "detach"):                      # a torch tensor, perhaps one that requires a gradient
+    if hasattr(value, "detach"):  # a torch tensor, perhaps one that requires a gradient
         value = value.detach().cpu().numpy()
     array = np.asarray(value)
     if array.dtype.kind == "c" and not array.imag.any():
@@ -106,8 +112,12 @@ def read_outputs(question: Question, value) -> tuple | Problem:
     """What a function returned, as a tuple of arrays, or the Problem that this is not possible."""
     names = ", ".join(map(str, question.outputs))
     if value is None:
-        return Problem("type", f"Your function returned None; expected {names}.", "nothing returned",
-                       "Does the function end in `return`?")
+        return Problem(
+            "type",
+            f"Your function returned None; expected {names}.",
+            "nothing returned",
+            "Does the function end in `return`?",
+        )
     n = len(question.outputs)
     if n > 1 and not (isinstance(value, (tuple, list)) and len(value) == n):
         came = f"a {type(value).__name__}" + (f" of {len(value)}" if isinstance(value, (tuple, list)) else "")
@@ -116,7 +126,7 @@ def read_outputs(question: Question, value) -> tuple | Problem:
     for output, x in zip(question.outputs, value if n > 1 else (value,), strict=True):
         try:
             arrays.append(to_array(x))
-        except Exception as error:                    # whatever an object does when it is asked for its numbers
+        except Exception as error:  # whatever an object does when it is asked for its numbers
             reason = next(iter(text_of(error).splitlines()), type(error).__name__)
             return Problem("type", f"Expected numbers for {output}; got a {type(x).__name__}: {reason}.")
     return tuple(arrays)
@@ -131,7 +141,8 @@ def tolerance(question: Question, case: Case, outputs: tuple) -> dict:
 def same(a: tuple, b: tuple, rtol, atol) -> bool:
     """Equal shapes and close values, NaN equal to NaN."""
     return len(a) == len(b) and all(
-        x.shape == y.shape and np.allclose(x, y, rtol, atol, equal_nan=True) for x, y in zip(a, b, strict=True))
+        x.shape == y.shape and np.allclose(x, y, rtol, atol, equal_nan=True) for x, y in zip(a, b, strict=True)
+    )
 
 
 def judge(question: Question, case: Case, outputs: tuple) -> Problem | None:
@@ -143,13 +154,20 @@ def judge(question: Question, case: Case, outputs: tuple) -> Problem | None:
     for output, got in zip(question.outputs, outputs, strict=True):
         if not np.isfinite(got).all():
             where = _first(output, ~np.isfinite(got))
-            return Problem("not finite", f"{where} is {got[~np.isfinite(got)][0]}.", "not finite",
-                           "NaN and inf come from log(0), 0/0, inf − inf, or an exp that overflows.")
+            return Problem(
+                "not finite",
+                f"{where} is {got[~np.isfinite(got)][0]}.",
+                "not finite",
+                "NaN and inf come from log(0), 0/0, inf − inf, or an exp that overflows.",
+            )
     for output, got, want in zip(question.outputs, outputs, right, strict=True):
         off = ~np.isclose(got, want, **tol)
         if off.any():
-            return Problem("value", f"First difference: {_first(output, off)} is {got[off][0]:.8g}, expected "
-                                    f"{want[off][0]:.8g} (off by {abs(got[off][0] - want[off][0]):.2g}).")
+            return Problem(
+                "value",
+                f"First difference: {_first(output, off)} is {got[off][0]:.8g}, expected "
+                f"{want[off][0]:.8g} (off by {abs(got[off][0] - want[off][0]):.2g}).",
+            )
     return None
 
 
@@ -163,10 +181,15 @@ def _first(output: Output, where: np.ndarray) -> str:
 def _wrong_shape(question, outputs, right, tol, output, got, want) -> Problem:
     message = f"{output} should have shape {want.shape}; yours has shape {got.shape}."
     if any(same(outputs, order, **tol) for order in permutations(right)):
-        return Problem("shape", message, "outputs in another order",
-                       f"Return them as ({', '.join(o.name for o in question.outputs)}).")
+        return Problem(
+            "shape",
+            message,
+            "outputs in another order",
+            f"Return them as ({', '.join(o.name for o in question.outputs)}).",
+        )
     if got.ndim == want.ndim > 1 and any(
-            same((got,), (want.transpose(axes),), **tol) for axes in permutations(range(want.ndim))):
+        same((got,), (want.transpose(axes),), **tol) for axes in permutations(range(want.ndim))
+    ):
         return Problem("shape", message, "axes in another order", f"The axes are {output}: transpose.")
     return Problem("shape", message)
 

@@ -2,11 +2,12 @@
 
 None of them is the method that a student is asked to write: they go back to the definitions.
 """
+
 from __future__ import annotations
 
 import numpy as np
 
-MOST = 10**7          # things to enumerate: beyond this an enumeration is refused, before the memory is gone
+MOST = 10**7  # things to enumerate: beyond this an enumeration is refused, before the memory is gone
 
 
 def sessions(next_state, r, start, horizon):
@@ -48,7 +49,7 @@ def best_response(q, ref):
     """
     if not np.isfinite(q).all():
         raise ValueError("best_response needs finite q")
-    level = q.max(-1, keepdims=True)                 # adds to the maximum and leaves the maximiser alone
+    level = q.max(-1, keepdims=True)  # adds to the maximum and leaves the maximiser alone
     gain = q - level + np.log(np.where(ref > 0, ref, 1.0))
     p = np.broadcast_to(ref, q.shape)
     for _ in range(1000):
@@ -57,7 +58,7 @@ def best_response(q, ref):
         slope = np.where(inside, gain - np.log(np.where(inside, p, 1.0)), 0.0)
         value = (p * slope).sum(-1, keepdims=True)
         step = np.where(inside, slope - value, 0.0)
-        if np.abs(step).max() <= 1e-9:               # the next step would be of its square
+        if np.abs(step).max() <= 1e-9:  # the next step would be of its square
             return (value + level)[..., 0], p
         p = p * (1 + step / np.maximum(1, -step.min(-1, keepdims=True) / 0.99))
     raise RuntimeError("best_response did not converge")
@@ -98,8 +99,9 @@ def path_visits(first, steps):
 
 def demo_features(features, states, actions, lengths):
     """Σ_{t<h_i} f(s_t, a_t) for each demonstration i, shape (N, K)."""
-    return np.array([sum(features[s[t], a[t]] for t in range(h))
-                     for s, a, h in zip(states, actions, lengths, strict=True)])
+    return np.array(
+        [sum(features[s[t], a[t]] for t in range(h)) for s, a, h in zip(states, actions, lengths, strict=True)]
+    )
 
 
 def dual(θ, features, P, p0, states, actions, lengths):

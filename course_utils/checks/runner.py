@@ -1,4 +1,5 @@
 """Call a student's function on the cases of a question, in this process, and turn what happens into a card."""
+
 from __future__ import annotations
 
 import copy
@@ -29,21 +30,35 @@ from course_utils.checks.core import (
 )
 
 MORE = "More tests run at grading: other sizes, edge cases and larger numbers."
-CHANGED = Mistake("inputs changed", "Your function writes into an array that it was given. Work on a copy: "
-                  "`x = x.copy()`, or `x = x + y` instead of `x += y`.")
-UNSTEADY = Mistake("not the same twice", "The same inputs gave two answers. Does the function draw random numbers, "
-                   "or use a variable from outside, or a default argument that it changes?")
-DEAF = Mistake("the same answer to different inputs", "Does the function use a variable from outside where its "
-               "argument belongs, or remember an earlier call (a cache, a default argument that it changes)?")
+CHANGED = Mistake(
+    "inputs changed",
+    "Your function writes into an array that it was given. Work on a copy: "
+    "`x = x.copy()`, or `x = x + y` instead of `x += y`.",
+)
+UNSTEADY = Mistake(
+    "not the same twice",
+    "The same inputs gave two answers. Does the function draw random numbers, "
+    "or use a variable from outside, or a default argument that it changes?",
+)
+DEAF = Mistake(
+    "the same answer to different inputs",
+    "Does the function use a variable from outside where its "
+    "argument belongs, or remember an earlier call (a cache, a default argument that it changes)?",
+)
 QUESTION_ID = re.compile(r"a\d+\.q\d+")
-NOT_THEIRS = tuple(os.path.realpath(p) + os.sep for p in (
-    *(sysconfig.get_paths()[k] for k in ("stdlib", "platstdlib", "purelib", "platlib")),
-    os.path.dirname(os.path.dirname(__file__))))
+NOT_THEIRS = tuple(
+    os.path.realpath(p) + os.sep
+    for p in (
+        *(sysconfig.get_paths()[k] for k in ("stdlib", "platstdlib", "purelib", "platlib")),
+        os.path.dirname(os.path.dirname(__file__)),
+    )
+)
 
 
 @dataclass(frozen=True)
 class Called:
     """What one call did: a value or an error, what it printed, and which of its inputs it changed."""
+
     value: object = None
     error: BaseException | None = None
     printed: str = ""
@@ -65,8 +80,12 @@ def call(fn, case: Case) -> Called:
 def examine(question: Question, fn, cases: list, traceback: bool = False) -> Card:
     """Run fn on every case, and say on a card what was found. Problems of form come before wrong values."""
     if not callable(fn):
-        return _card(question, "failed", f"check() wants your function itself, without brackets: "
-                     f'check("{question.id}", my_function). It got a {type(fn).__name__}.')
+        return _card(
+            question,
+            "failed",
+            f"check() wants your function itself, without brackets: "
+            f'check("{question.id}", my_function). It got a {type(fn).__name__}.',
+        )
     if complaint := _signature_complaint(question, fn):
         return _card(question, "failed", complaint)
     seen, problems = [], []
@@ -94,15 +113,21 @@ def examine(question: Question, fn, cases: list, traceback: bool = False) -> Car
         return _card(question, "passed", f"Right on all {len(cases)} instances.")
     case, called, outputs, problem = problems[0]
     more = f"Wrong on {len(problems)} of {len(cases)} instances; this is the smallest of them. {problem.message}"
-    return _refused(question, case, called, Problem(problem.kind, more, problem.mistake, problem.hint),
-                    recognise(question, seen) or _deaf(question, fn, seen), outputs)
+    return _refused(
+        question,
+        case,
+        called,
+        Problem(problem.kind, more, problem.mistake, problem.hint),
+        recognise(question, seen) or _deaf(question, fn, seen),
+        outputs,
+    )
 
 
 def _signature_complaint(question: Question, fn) -> str | None:
     """A sentence if fn cannot be called with the question's arguments in their order."""
     try:
         signature = inspect.signature(fn)
-    except (ValueError, TypeError):                       # a builtin without a signature: just try it
+    except (ValueError, TypeError):  # a builtin without a signature: just try it
         return None
     wanted = question.arguments
     names = [name for name, p in signature.parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD]
@@ -113,8 +138,10 @@ def _signature_complaint(question: Question, fn) -> str | None:
         in_order = False
     if in_order:
         return None
-    return (f"Your function should take the arguments ({', '.join(wanted)}) in this order; "
-            f"yours is {getattr(fn, '__name__', 'it')}{_plain(signature)}.")
+    return (
+        f"Your function should take the arguments ({', '.join(wanted)}) in this order; "
+        f"yours is {getattr(fn, '__name__', 'it')}{_plain(signature)}."
+    )
 
 
 def _plain(signature: inspect.Signature) -> inspect.Signature:
@@ -134,8 +161,9 @@ def _unsteady(question, fn, case, outputs, _) -> Card | None:
 def _deaf(question, fn, seen) -> Mistake | None:
     """DEAF if most is wrong, and on the largest ordinary instance the same comes out when other numbers go in."""
     wrong = [x for x in seen if not x[2]]
-    plain = [(case, outputs) for case, outputs, _ in wrong
-             if not case.note and all(np.isfinite(x).all() for x in outputs)]
+    plain = [
+        (case, outputs) for case, outputs, _ in wrong if not case.note and all(np.isfinite(x).all() for x in outputs)
+    ]
     if not plain or 2 * len(wrong) <= len(seen):
         return None
     case, outputs = plain[-1]
@@ -159,7 +187,7 @@ def _not_yet(question: Question, said: str) -> Card | None:
 
 def _raised(question: Question, case: Case, called: Called, traceback: bool) -> Card:
     error = called.error
-    frames = tb.extract_tb(error.__traceback__)[1:]        # the first is our own call
+    frames = tb.extract_tb(error.__traceback__)[1:]  # the first is our own call
     theirs = [f for f in frames if not os.path.realpath(f.filename).startswith(NOT_THEIRS)]
     said = f"{type(error).__name__}: {text_of(error)}".rstrip(": .")
     rows = [_instance(question, case), *_printed(called)]
@@ -177,14 +205,15 @@ def _refused(question, case, called, problem: Problem, mistake: Mistake | None, 
     name, hint = (mistake.name, mistake.hint) if mistake else (problem.mistake, problem.hint)
     rows = [_instance(question, case)]
     for output, got, want in zip(question.outputs, outputs or (), expected_outputs(case), strict=False):
-        rows.append(Row((Block(f"{output}: yours", show_value(got)),
-                         Block(f"{output}: expected", show_value(want)))))
+        rows.append(Row((Block(f"{output}: yours", show_value(got)), Block(f"{output}: expected", show_value(want)))))
     return _card(question, "failed", problem.message, rows + _printed(called), name, hint)
 
 
 def _instance(question: Question, case: Case) -> Row:
-    blocks = [Block(f"{name} {x.shape}" if isinstance(x, np.ndarray) else name, show_value(x))
-              for name, x in case.args.items()]
+    blocks = [
+        Block(f"{name} {x.shape}" if isinstance(x, np.ndarray) else name, show_value(x))
+        for name, x in case.args.items()
+    ]
     return Row(tuple(blocks), "Instance" + (f" ({case.note})" if case.note else ""))
 
 
