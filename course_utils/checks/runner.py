@@ -11,6 +11,7 @@ import sysconfig
 import traceback as tb
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -195,10 +196,16 @@ def _raised(question: Question, case: Case, called: Called, traceback: bool) -> 
         where = f"line {theirs[-1].lineno} of {theirs[-1].name}"
         rows.insert(0, Row((Block(where, theirs[-1].line or "(its source is not at hand)"),)))
     if traceback:
-        text = "".join(tb.format_list(frames) + tb.format_exception_only(error))
+        short = [tb.FrameSummary(_end_of(f.filename), f.lineno, f.name, line=f.line) for f in frames]
+        text = "".join(tb.format_list(short) + tb.format_exception_only(error))
         rows.append(Row((Block("traceback", text),)))
     more = "" if traceback else f' For the whole traceback: check("{question.id}", …, traceback=True).'
     return _card(question, "failed", f"Your function stopped with {said}.{more}", rows)
+
+
+def _end_of(path: str) -> str:
+    """The last two parts of a path, so that a line of a traceback fits on a card wherever Python is installed."""
+    return "/".join(Path(path).parts[-2:])
 
 
 def _refused(question, case, called, problem: Problem, mistake: Mistake | None, outputs) -> Card:
