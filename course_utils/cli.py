@@ -100,9 +100,10 @@ def check(args) -> int:
     from course_utils.checks import questions
     from course_utils.progress import record
 
-    asked = {id: question for id, question in questions().items() if id.startswith(f"{args.assignment}.")}
+    graded = {id: question for id, question in questions().items() if question.points}  # not the warm-up
+    asked = {id: question for id, question in graded.items() if id.startswith(f"{args.assignment}.")}
     if not asked:
-        known = dict.fromkeys(id.partition(".")[0] for id in questions())
+        known = dict.fromkeys(id.partition(".")[0] for id in graded)
         raise BadInput(f"there is no assignment {args.assignment!r}; there is {', '.join(known)}")
     path = args.notebook or find_notebook(args.assignment)
     records, errors, stopped = run_notebook(path, args.timeout)

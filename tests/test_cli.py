@@ -138,7 +138,7 @@ def test_a_file_that_is_not_there(tmp_path, capsys):
 
 def test_an_assignment_that_is_not_there(capsys):
     assert cli.main(["check", "a99"]) == 2
-    assert "there is no assignment 'a99'" in capsys.readouterr().err
+    assert "there is no assignment 'a99'; there is a1" in capsys.readouterr().err
 
 
 def test_which_notebook(tmp_path, monkeypatch):
