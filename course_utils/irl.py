@@ -40,6 +40,8 @@ def feature_matrix(mdp, features):
             raise ValueError(f"sparse features must have S·A = {S * A} rows, got shape {features.shape}")
         return sp.csr_array(features)
     features = np.asarray(features, dtype=float)
+    if not np.isfinite(features).all():
+        raise ValueError("features have entries that are NaN or infinite")
     if features.ndim != 3 or features.shape[:2] != (S, A):
         raise ValueError(f"features must be f[s,a,k] of shape ({S}, {A}, K), got {features.shape}")
     return features.reshape(S * A, -1)
@@ -74,7 +76,7 @@ def maxent_irl(mdp, features, expert_features, l2=0.0, tol=1e-5, max_evaluations
     expert_features = np.asarray(expert_features, dtype=float)
     if expert_features.shape != (f.shape[1],) or not np.isfinite(expert_features).all():
         raise ValueError(f"expert_features must be {f.shape[1]} finite numbers, got shape {expert_features.shape}")
-    if l2 < 0:
+    if not l2 >= 0:
         raise ValueError(f"l2 must be ≥ 0, got {l2}")
     found = minimize(
         lambda θ: maxent_dual(mdp, features, expert_features, θ, l2),
@@ -87,15 +89,15 @@ def maxent_irl(mdp, features, expert_features, l2=0.0, tol=1e-5, max_evaluations
     if not gap <= tol:
         raise ConvergenceError(
             f"the feature gap is {gap:.3g} after {found.nfev} evaluations, above tol = {tol:g}; ‖θ‖ = "
-            f"{np.linalg.norm(θ):.3g}. If that is large, no θ is best: the expert never does some things, or few "
-            f"sessions were luckier than any policy; give l2 > 0. If tol is near 1e-8, rounding is in the way"
+            f"{np.linalg.norm(θ):.3g}. Perhaps no θ is best, because the expert never does some things, or because no "
+            f"policy has these features: give l2 > 0. If tol is near 1e-8, rounding is in the way"
         )
     reward = (f @ θ).reshape(mdp.n_states, mdp.n_actions)
     _, _, π = soft_value_iteration(mdp, reward)
     return MaxEntFit(θ, reward, π, float(gap), float(found.fun), found.nfev)
 
 
-def deep_maxent_irl(mdp, net, inputs, expert_occupancy, steps=300, learning_rate=1e-2, weight_decay=0.0):
+def deep_maxent_irl(mdp, net, inputs, expert_occupancy, steps=300, learning_rate=1e-2):
     """Train a torch net whose output on `inputs` is the reward, (S·A,) or (S·A, 1) or (S, A), by Adam.
 
     The gradient of L in the net's weights w is Σ_sa (m_π − m_E)[s,a] ∂r[s,a]/∂w, where m_E is the
@@ -107,7 +109,7 @@ def deep_maxent_irl(mdp, net, inputs, expert_occupancy, steps=300, learning_rate
         raise ValueError(
             f"expert_occupancy must have shape {(mdp.n_states, mdp.n_actions)}, got {expert_occupancy.shape}"
         )
-    optimiser = torch.optim.Adam(net.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    optimiser = torch.optim.Adam(net.parameters(), lr=learning_rate)
     gaps = []
     for _ in range(steps):
         r = net(inputs).reshape(mdp.n_states, mdp.n_actions)

@@ -5,6 +5,8 @@
 Planning is made of the first, visitation of the second.
 """
 
+from numbers import Integral, Real
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -41,11 +43,15 @@ class TabularMDP:
 
     def expect(self, V):
         """Σ_s' P[s,a,s'] V[s'] for every state and action: (S,) → (S, A)."""
+        if np.shape(V) != (self.n_states,):
+            raise ValueError(f"expect needs V[s] of shape ({self.n_states},), got {np.shape(V)}")
         return (self._P @ V).reshape(self.n_actions, self.n_states).T
 
     def push(self, m):
         """Σ_sa m[s,a] P[s,a,s'] for every next state: (S, A) → (S,)."""
-        return self._P_transposed @ m.T.reshape(-1)
+        if np.shape(m) != (self.n_states, self.n_actions):
+            raise ValueError(f"push needs m[s,a] of shape {(self.n_states, self.n_actions)}, got {np.shape(m)}")
+        return self._P_transposed @ np.asarray(m).T.reshape(-1)
 
     def rows(self):
         """The transitions as a sparse matrix (S·A, S) with row s·A + a."""
@@ -86,6 +92,8 @@ def _distribution(p0):
 
 def _stacked(P, S):
     """P as a (S·A, S) matrix, every row checked to be a distribution."""
+    if np.iscomplexobj(P):
+        raise ValueError("P has complex entries; probabilities are real")
     if sp.issparse(P):
         P = sp.csr_array(P, dtype=float)
         if P.shape[1] != S or P.shape[0] == 0 or P.shape[0] % S:
@@ -114,13 +122,13 @@ def _stacked(P, S):
 
 
 def _clock(horizon, discount):
-    if not 0 < discount <= 1:
-        raise ValueError(f"discount must be in (0, 1], got {discount}")
+    if not isinstance(discount, Real) or not 0 < discount <= 1:
+        raise ValueError(f"discount must be in (0, 1], got {discount!r}")
     if horizon is None:
         if discount == 1:
             raise ValueError("an endless episode (horizon=None) needs discount < 1: its return may not converge")
-    elif horizon != int(horizon) or horizon < 1:
-        raise ValueError(f"horizon must be a positive whole number of actions, or None; got {horizon}")
+    elif not isinstance(horizon, Integral) or isinstance(horizon, bool) or horizon < 1:
+        raise ValueError(f"horizon must be a positive whole number of actions, or None; got {horizon!r}")
     return (None if horizon is None else int(horizon)), float(discount)
 
 
@@ -133,7 +141,10 @@ def _mask(terminal, S):
         if terminal.shape != (S,):
             raise ValueError(f"a terminal mask must have shape ({S},), got {terminal.shape}")
         return terminal.copy()
-    if terminal.size and (terminal.min() < 0 or terminal.max() >= S):
+    numbers = terminal.size == 0 or (terminal.ndim == 1 and terminal.dtype.kind in "iu")
+    if not numbers or (terminal.size and (terminal.min() < 0 or terminal.max() >= S)):
         raise ValueError(f"terminal states must be numbers 0…{S - 1}, got {terminal.tolist()}")
-    mask[terminal.astype(int)] = True
+    if len(np.unique(terminal)) != terminal.size:
+        raise ValueError(f"terminal names a state twice: {terminal.tolist()}; if it is a mask, make it boolean")
+    mask[terminal.astype(int).ravel()] = True
     return mask

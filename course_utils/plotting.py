@@ -7,8 +7,6 @@ import io
 import matplotlib.pyplot as plt
 import numpy as np
 
-from course_utils.gridworlds import MOVES
-
 
 class Figure:
     """A finished picture that shows itself in a notebook together with its alternative text."""
@@ -55,14 +53,4 @@ def draw_grid(ax, world, values, title="", cmap="viridis", limits=None, numbers=
     ax.set(title=title, xticks=[], yticks=[])
     if colorbar:
         ax.figure.colorbar(image, ax=ax, shrink=0.75)
-    return ax
-
-
-def draw_policy(ax, world, π, color="k"):
-    """Arrows for a stationary policy π (S, A): the average move of each state.  Returns ax."""
-    moves = np.array([MOVES[name] for name in world.actions])
-    mean = π @ moves
-    keep = ~world.mdp.terminal
-    row, column = world.cells[keep].T
-    ax.quiver(column, row, mean[keep, 1], -mean[keep, 0], color=color, scale=1.5 * max(world.shape), pivot="mid")
     return ax

@@ -81,14 +81,6 @@ def _row_sampler(rows, rng):
     return draw
 
 
-def empirical_visitation(mdp, trajectories):
-    """d[t,s]: the share of the sessions that act in s at time t, (H, S); estimates `visitation`."""
-    d = np.zeros((trajectories.actions.shape[1], mdp.n_states))
-    _, t, s, _ = trajectories.steps()
-    np.add.at(d, (t, s), 1 / len(trajectories))
-    return d
-
-
 def empirical_occupancy(mdp, trajectories):
     """m[s,a] = mean over the sessions of Σ_t γ^t [s_t = s, a_t = a], (S, A); estimates `occupancy`."""
     m = np.zeros((mdp.n_states, mdp.n_actions))

@@ -248,28 +248,34 @@ def render(name, parts, student):
 
 
 def write(root, targets):
-    """Write the notebooks that differ from what is there; returns their paths.
+    """Write the notebooks that differ from what is there: {path: where what was there is kept, or None}.
 
-    An assignment in which somebody has written answers is first copied to `.course/answers/`.
+    A notebook that somebody has run, or written answers in, is copied to `.course/kept/` before it is overwritten.
     """
-    changed = [path for path, text in targets.items() if committed(root, path) != text.encode()]
-    for path in changed:
+    changed = {}
+    for path, text in targets.items():
         old = committed(root, path)
-        if path.parts[0] == "assignments" and old is not None and answered(old):
-            kept = Path(root, ".course/answers", f"{path.stem}-{hashlib.sha1(old).hexdigest()[:12]}.ipynb")
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_bytes(old)
+        if old == text.encode():
+            continue
+        changed[path] = None
+        if old is not None and worked_in(path, old):
+            kept = Path(".course/kept", f"{path.stem}-{hashlib.sha1(old).hexdigest()[:12]}.ipynb")
+            Path(root, kept).parent.mkdir(parents=True, exist_ok=True)
+            Path(root, kept).write_bytes(old)
+            changed[path] = kept
         Path(root, path).parent.mkdir(exist_ok=True)
-        Path(root, path).write_bytes(targets[path].encode())
+        Path(root, path).write_bytes(text.encode())
     return changed
 
 
-def answered(notebook):
-    """Whether a question cell of this assignment (bytes) is no longer a stub; what cannot be read counts as yes."""
+def worked_in(path, notebook):
+    """Whether this notebook (bytes) was run, or is an assignment with an answer; one that cannot be read counts."""
     try:
-        cells = json.loads(notebook)["cells"]
-        answers = [cell for cell in cells if cell["metadata"].get("nbgrader", {}).get("solution")]
-        return any("raise NotImplementedError(" not in "".join(cell["source"]) for cell in answers)
+        code = [cell for cell in json.loads(notebook)["cells"] if cell["cell_type"] == "code"]
+        asked = [cell for cell in code if cell["metadata"].get("nbgrader", {}).get("solution")]
+        stubs = ["raise NotImplementedError(" in "".join(cell["source"]) for cell in asked]
+        run = any(cell["outputs"] or cell["execution_count"] for cell in code)
+        return run or (path.parts[0] == "assignments" and not all(stubs))
     except (ValueError, KeyError, TypeError, AttributeError):
         return True
 

@@ -42,8 +42,8 @@ def build(root):
     """Build and say what changed."""
     targets = builder.build(root)
     changed = builder.write(root, targets)
-    for path in changed:
-        print(f"wrote {path.as_posix()}")
+    for path, kept in changed.items():
+        print(f"wrote {path.as_posix()}" + (f"; what you had there is kept as {kept.as_posix()}" if kept else ""))
     for path in builder.orphans(root, targets):
         print(f"left alone {path.as_posix()}: no source makes it, delete it or `course build --check` fails")
     print(f"{len(targets)} notebooks built, {len(changed)} changed")
@@ -56,7 +56,8 @@ def check(root):
     if found:
         print(*found, sep="\n")
         files = "file is" if len(found) == 1 else "files are"
-        print(f"course build --check: {len(found)} {files} not as built; edit authoring/, then `course build`")
+        print(f"course build --check: {len(found)} {files} not as built; edit authoring/, then `course build`,")
+        print("which keeps a copy of a notebook that you have run or filled in")
         return 1
     print("built notebooks are up to date")
     return 0

@@ -827,25 +827,34 @@ def test_command_builds_and_checks_from_any_folder(course, run):
     assert "--check: 3 files are not as built" in out
     assert code == 1 and "\n-{}\n" in out and "assignments/mine.ipynb: no source" in out
     code, out, _ = run(root)
-    assert code == 0 and "wrote assignments/a1_maxent.ipynb\n" in out and "left alone assignments/mine.ipynb" in out
+    assert code == 0 and "wrote assignments/a1_maxent.ipynb; what you had there is kept as .course/kept/a1_" in out
+    assert "left alone assignments/mine.ipynb" in out
 
 
-def test_answers_in_an_assignment_are_kept_before_it_is_overwritten(course):
-    """A blank one is not; one with an answer is, byte for byte, and so is one that cannot be read."""
-    root = course()
-    assignment = root / "assignments/a1_maxent.ipynb"
+def test_what_somebody_worked_in_is_kept_before_it_is_overwritten(course):
+    """One with an answer, one that was run, one that cannot be read: byte for byte. A blank one is not kept."""
+    root = course(lecture("# %%\nx = 1"))
+    assignment, first = root / "assignments/a1_maxent.ipynb", root / "notebooks/01_first.ipynb"
     write(root, build(root, QUESTIONS))
-    blank = assignment.read_text(encoding="utf-8")
-    kept = lambda: sorted(path.read_text(encoding="utf-8") for path in root.glob(".course/answers/a1_maxent-*.ipynb"))
+    blank, unrun = assignment.read_text(encoding="utf-8"), first.read_text(encoding="utf-8")
+    old = blank.replace('"nbformat_minor": 5', '"nbformat_minor":  5')
+    filled = re.sub(r"raise NotImplementedError\([^)]*\)", "return 42", blank)
+    run = unrun.replace('"execution_count": null', '"execution_count": 1', 1)
+    assert len({blank, old, filled}) == 3 and run != unrun
 
-    assignment.write_text(blank.replace('"nbformat_minor": 5', '"nbformat_minor":  5'), encoding="utf-8")
-    assert write(root, build(root, QUESTIONS)) and kept() == []
-    filled = blank.replace('raise NotImplementedError(\\"a1.q1\\")', "return 42")
-    assert filled != blank
-    for text in (filled, "not a notebook"):
-        assignment.write_text(text, encoding="utf-8")
-        write(root, build(root, QUESTIONS))
-        assert assignment.read_text(encoding="utf-8") == blank and text in kept()
+    for path, text, keeps in [
+        (assignment, old, False),
+        (assignment, filled, True),
+        (assignment, "not a notebook", True),
+        (first, run, True),
+        (first, unrun.replace("# First", "# Frist"), False),
+    ]:
+        path.write_text(text, encoding="utf-8")
+        ((written, kept),) = write(root, build(root, QUESTIONS)).items()
+        assert root / written == path and bool(kept) == keeps
+        if keeps:
+            assert (root / kept).read_text(encoding="utf-8") == text
+    assert assignment.read_text(encoding="utf-8") == blank and first.read_text(encoding="utf-8") == unrun
 
 
 @pytest.mark.parametrize("arguments", [(), ("--check",)])

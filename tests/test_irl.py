@@ -183,6 +183,13 @@ def test_a_deterministic_expert_needs_l2(seed):
     assert lengths[0] < lengths[1] < lengths[2]
 
 
+@pytest.mark.parametrize("far", [50.0, 1e3, 1e6])
+def test_features_that_no_policy_has_are_an_error_that_says_so(far):
+    _, mdp, features, _ = make({}, 0)
+    with pytest.raises(ConvergenceError, match="no policy has these features: give l2 > 0"):
+        maxent_irl(mdp, features, np.array([far, -far, 0.0]))
+
+
 @seeds
 def test_gradient_descent_with_step_1_over_L_is_monotone(seed):
     """L ≤ (H max‖f‖)² bounds the curvature (MATH step 10)."""
@@ -277,6 +284,8 @@ def test_bad_input_is_refused_by_name():
         (lambda: maxent_irl(mdp, features, expert[:2]), r"must be 3 finite numbers, got shape \(2,\)"),
         (lambda: maxent_irl(mdp, features, expert * np.nan), "finite"),
         (lambda: maxent_irl(mdp, features, expert, l2=-1), "l2 must be ≥ 0, got -1"),
+        (lambda: maxent_irl(mdp, features, expert, l2=np.nan), "l2 must be ≥ 0, got nan"),
+        (lambda: maxent_irl(mdp, features * np.nan, expert), "features have entries that are NaN"),
         (lambda: feature_expectations(mdp, features, np.ones(4)), r"occupancy has shape \(4, 3\), got \(4,\)"),
         (lambda: deep_maxent_irl(mdp, None, None, np.ones(4)), r"expert_occupancy must have shape \(4, 3\)"),
     ]:

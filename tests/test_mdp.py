@@ -76,6 +76,15 @@ def bad(change, at=None):
         (dict(discount=0), r"discount must be in \(0, 1\], got 0"),
         (dict(discount=1.5), "discount"),
         (dict(discount=np.nan), "discount"),
+        (dict(discount="a"), "discount must be in .* got 'a'"),
+        (dict(horizon=float("inf")), "positive whole number"),
+        (dict(horizon=float("nan")), "positive whole number"),
+        (dict(horizon=True), "positive whole number"),
+        (dict(P=GOOD_P + 0j), "complex"),
+        (dict(terminal=[0.7]), "terminal states must be numbers 0…1, got .0.7"),
+        (dict(terminal=[np.nan]), "terminal states must be numbers 0…1"),
+        (dict(terminal=["a"]), "terminal states must be numbers 0…1"),
+        (dict(terminal=np.array([1, 1])), "twice.*make it boolean"),
         (dict(terminal=[2]), "terminal states must be numbers 0…1"),
         (dict(terminal=[-1]), "terminal states must be numbers 0…1"),
         (dict(terminal=[True]), r"terminal mask must have shape \(2,\)"),
@@ -105,3 +114,12 @@ def test_untidy_sparse_input_is_summed_and_left_alone():
     mdp = TabularMDP(P, [1.0, 0.0], horizon=2)
     assert np.array_equal(mdp.dense()[:, 0], [[0, 1], [1, 0]])
     assert P.nnz == 3
+
+
+def test_operators_refuse_what_has_another_shape():
+    mdp = TabularMDP(GOOD_P, GOOD_p0, horizon=np.int64(4), terminal=())
+    assert mdp.horizon == 4 and not mdp.terminal.any()
+    with pytest.raises(ValueError, match=r"V\[s\] of shape \(2,\), got \(3,\)"):
+        mdp.expect(np.zeros(3))
+    with pytest.raises(ValueError, match=r"m\[s,a\] of shape \(2, 3\), got \(3, 2\)"):
+        mdp.push(np.zeros((3, 2)))

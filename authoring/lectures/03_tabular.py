@@ -396,8 +396,8 @@ show(fig, alt="The feature gap against evaluations, logarithmic. Ascent with the
 # ### Two ways of having no best θ
 #
 # **The expert never errs.** Let the expert be *optimal* instead of soft. Nobody else collects these features, and a
-# soft policy comes to an optimal one only as θ grows without limit: a tighter tolerance gives no better answer, only
-# a longer one.
+# soft policy comes to an optimal one only as θ grows without limit: a tighter tolerance gives a longer θ, and there is
+# no last one.
 #
 # **The data were lucky.** Three walks of that expert, and nobody slipped, in a park where one must slip now and
 # then. No policy has these expected features, so $L$ falls without end and the gap never closes. `maxent_irl`
@@ -609,8 +609,7 @@ interact(redraw, slip=FloatSlider(value=0.1, min=0, max=0.5, step=0.05, continuo
          log2_N=IntSlider(value=6, min=1, max=10, description="log₂ N", continuous_update=False));
 
 # %% [markdown]
-# Let $N$ grow at slip 0.1: the bench is found at once, the mud only where people come near it. Then raise the slip
-# to 0.3: the walks get worse and the recovered reward gets *better*, because now everybody is pushed everywhere. The
+# Let $N$ grow at slip 0.1: which parts of the map are right first? Then raise the slip to 0.3: the walks get worse and the recovered reward gets *better*, because now everybody is pushed everywhere. The
 # next cell tests `recover` at the ends of the sliders, and that claim (**statistical**, 6 seeds).
 
 # %%
@@ -855,14 +854,16 @@ for name, (θ, gap) in fits.items():
 assert abs(regret["2010"]) < 1e-3 and regret["2008"] > 0.3
 assert fits["2008"][1] < 1e-4 and np.ptp(fits["2008"][0]) < np.ptp(θ_true) / 2  # converged, too small
 assert gaps_1[-1] > 0.9 * gaps_1[150] > 0.5                                     # stuck
+optimist = occupancy(icy.mdp, plan_2008(icy.mdp, f_icy @ θ_algorithm_1)[2])  # what Algorithm 1 believes it would do
+assert feature_expectations(icy.mdp, f_icy, optimist)[2] < f_hat[2] - 1      # on the bench less often than the expert
 assert abs(regret["Algorithm 1"]) < 0.05 and in_mud["Algorithm 1"] > 2 * f_hat[1]
 
 # %% [markdown]
 # **2010** is exact. **2008** converges, and in its own wishful world its visits match; but who trusts to luck needs
 # little reward to be so successful, so the weights come out far too small, and a real agent who is given them does
-# badly. **Algorithm 1**, which did converge in lecture 02's small world, does not get there at all. Its optimist
-# slips off its way whatever weights the loop tries, and reaches the bench less often than the expert; the loop
-# concludes that the bench must be worth more, and so on. Its regret is small all the same: with weights so large that
+# badly. **Algorithm 1**, which did converge in lecture 02's small world, does not get there at all. With the
+# weights that it has come to, its optimist still slips off its way and reaches the bench less often than the expert;
+# the loop concludes that the bench must be worth more, and so on. Its regret is small all the same: with weights so large that
 # only the best way counts, a score forgives much. Compare the steps in the mud.
 #
 # **Question 5.** Somebody runs Algorithm 1 on a gridworld, and the result looks fine. Name two possible reasons.
@@ -886,12 +887,13 @@ experts = {"as assumed": (π_expert, f),
            "10 % at random": (0.9 * π_expert + 0.1 / mdp.n_actions, f),
            "impatient, γ = 0.8": (planning.soft_value_iteration(hasty, r_true)[2], f),
            "mud not a feature": (π_expert, blind)}
-found = {}
+found, best_scores = {}, {}
 for name, (π, features) in experts.items():
     m_seen = planning.occupancy(mdp, π)
     fit = maxent_irl(mdp, features, feature_expectations(mdp, features, m_seen))
     found[name] = fit.θ - fit.θ[0]
     best = score(mdp, r_true, value_iteration(mdp, fit.reward)[2])
+    best_scores[name] = best
     print(f"{name:19s} θ = {str(found[name]):22s} gap {fit.gap:.0e}   "
           f"visit error {visit_error(mdp, fit.π, m_seen):.3f}   its best policy scores {best:.3f}")
 
@@ -911,6 +913,8 @@ assert np.allclose(found["temperature 2"], θ_true / 2, atol=1e-3)
 assert mud[2] > 0.6 * mud[0] and view[3] / -mud[3] < 0.6 * view[0] / -mud[0]
 _, _, π_blind = soft_value_iteration(mdp, blind @ found["mud not a feature"])
 assert visit_error(mdp, π_blind, m_expert) > 0.05
+print("best policies:", np.array(list(best_scores.values())))
+assert best_scores.pop("mud not a feature") < 0.9 and min(best_scores.values()) > 0.99  # the last column
 
 # %% [markdown]
 # ## 11 · Break it, then find it

@@ -199,7 +199,8 @@ def recognise(question: Question, seen: list) -> Mistake | None:
 
     A recomputed mistake must reproduce *every* output seen, so that a coincidence on one small symmetric instance
     names nothing; a predicate must hold for every wrong output. A formula that is wrong and overflows as well
-    still shows in its finite outputs: they decide if they are at least half of the wrong ones.
+    still shows in its finite outputs: they decide if they are at least half of the wrong ones. And where a second
+    slip shows only in special instances (those with a note), the ordinary ones tell the first.
     """
     wrong = [x for x in seen if not x[2]]
     finite = [x for x in wrong if all(np.isfinite(array).all() for array in x[1])]
@@ -215,6 +216,9 @@ def recognise(question: Question, seen: list) -> Mistake | None:
                 return mistake
     if wrong != finite and 2 * len(finite) >= len(wrong):
         return recognise(question, [x for x in seen if x[2] or any(x is y for y in finite)])
+    ordinary = [x for x in seen if not x[0].note]
+    if len(ordinary) < len(seen):
+        return recognise(question, ordinary)
     return None
 
 

@@ -473,6 +473,24 @@ def greedy(P, r, ref, horizon):
     return planned(P, r, ref, horizon, lambda Q, ref: (Q.max(axis=1), np.eye(Q.shape[1])[Q.argmax(axis=1)]))
 
 
+@wrong("a1.q2", "log E e^V")
+def optimist_and_floor(P, r, ref, horizon):
+    """Two slips at once: the second, a floor under log ref, shows only where actions are forbidden."""
+    V, π = np.zeros((horizon + 1, len(r))), np.zeros((horizon, *r.shape))
+    for t in reversed(range(horizon)):
+        top = V[t + 1].max()
+        Q = r + np.log(ref + 1e-300) + top + np.log(P @ np.exp(V[t + 1] - top))
+        V[t] = logsumexp(Q, axis=1)
+        π[t] = np.exp(Q - V[t][:, None])
+    return V, π
+
+
+@wrong("a1.q2", "hard max")
+def max_with_reference_soft_policy(P, r, ref, horizon):
+    with np.errstate(divide="ignore"):
+        return planned(P, r, ref, horizon, lambda Q, ref: ((Q + np.log(ref)).max(axis=1), right(Q, ref)[1]))
+
+
 @wrong("a1.q2", "hard max")
 def max_value_soft_policy(P, r, ref, horizon):
     return planned(P, r, ref, horizon, lambda Q, ref: (Q.max(axis=1), right(Q, ref)[1]))

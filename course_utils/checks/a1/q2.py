@@ -238,6 +238,7 @@ MISTAKES = (
             q2(lambda q, ref: greedy(with_log(q, ref))),
             q2(by(lambda q, ref, v, p, v0, p0: (q.max(-1), p))),
             q2(by(lambda q, ref, v, p, v0, p0: (np.where(ref > 0, q, -np.inf).max(-1), p))),
+            q2(by(lambda q, ref, v, p, v0, p0: (with_log(q, ref).max(-1), p))),
         ),
     ),
     Mistake(
