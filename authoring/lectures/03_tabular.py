@@ -919,8 +919,8 @@ assert best_scores.pop("mud not a feature") < 0.9 and min(best_scores.values()) 
 # %% [markdown]
 # ## 11 · Break it, then find it
 #
-# Five bugs, each of a kind that is found in public code (written anew here). Each lab shows code that looks right and
-# runs. **Find the line before you unfold the answer.**
+# Five bugs, and three tests that miss one: each of a kind that is found in public code (written anew here). Each lab
+# shows code that looks right and runs. **Find the line before you unfold the answer.**
 #
 # The stage is a small yard: everybody wants home to the gate in the corner, which ends the walk; a step costs 3,
 # through mud 5; slip 0.05, $H = 10$, $\gamma = 0.95$. The tool is the check of step 3: the expected features, counted
@@ -1078,6 +1078,40 @@ assert reported < 1e-6 and actual > 0.1
 # expert's world for the policy that is returned* tells.
 # </details>
 #
+# ### Lab 6 · three tests that cannot fail
+#
+# The last bug is in the tests. This counter counts nothing at all, and passes. The third test is about a policy: a
+# uniform one earns "at least 30 % of the expert's return".
+
+# %%
+def count_6(mdp, π):
+    return np.full((mdp.n_states, mdp.n_actions), 7.0)
+
+
+rng = np.random.default_rng(0)
+uniform = np.full((lab.n_states, lab.n_actions), 1 / lab.n_actions)
+J = lambda π: lab.p0 @ policy_evaluation(lab, π, f_lab @ θ_lab)[0]
+
+assert np.allclose(count_6(lab, π_lab), count_6(lab, π_lab))
+assert np.allclose(count_6(lab, π_lab), lab.discount ** rng.integers(1) * count_6(lab, π_lab))
+assert J(uniform) / J(π_lab) > 0.3
+
+# %% [markdown]
+# <details><summary>Why does each one pass?</summary>
+#
+# The first compares the function with itself. In the second, `rng.integers(1)` draws from {0}: every power of γ that it
+# tries is 1. In the third, returns are negative, so the ratio *grows* as the policy gets worse; a normalised score has
+# a best and a worst. A test is worth something only if you have seen it fail:
+#
+# </details>
+
+# %%
+print(f"returns: expert {J(π_lab):.1f}, uniform {J(uniform):.1f}; 'percent' {J(uniform) / J(π_lab):.0%}, "
+      f"score {score(lab, f_lab @ θ_lab, uniform):.2f}")
+assert not audit(soft_value_iteration, count_6)
+assert J(uniform) < J(π_lab) < 0 and np.isclose(score(lab, f_lab @ θ_lab, uniform), 0)
+
+# %% [markdown]
 # ### Why nobody notices
 #
 # Train with each of the broken parts, then judge as is usually done: plan greedily with the recovered reward and
