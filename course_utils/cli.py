@@ -1,4 +1,4 @@
-"""The command `course`: lab, check, progress, doctor; and what `instructor/` adds where it is installed.
+"""The command `course`: lab, check, progress, experiment, doctor; and what `instructor/` adds where it is installed.
 
 What a subcommand needs is imported when it runs, so that `course doctor` works where packages are missing.
 """
@@ -62,6 +62,23 @@ def make_parser() -> argparse.ArgumentParser:
     command = commands.add_parser("progress", help="show which questions have passed their check")
     command.set_defaults(run=progress)
 
+    command = commands.add_parser(
+        "experiment",
+        help="run a study of experiments/ and store its table; without a name: list them",
+        description="Do those rows of a study that are not kept yet, print its report and store its table. "
+        "Ctrl-C loses nothing that is finished; the same command goes on from there.",
+    )
+    command.add_argument("name", nargs="?", help="for example classic-control")
+    command.add_argument("--seeds", type=int, metavar="N", help="seeds 0 … N−1 (default: the study's)")
+    where = command.add_mutually_exclusive_group()
+    where.add_argument("--jobs", type=int, metavar="N", help="processes on this machine (default: one for each core)")
+    where.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler's: tcp://… or, as configured, tls://…")
+    command.add_argument("--out", type=Path, metavar="DIR", help="where the table goes (default: experiments/results)")
+    command.add_argument(
+        "--only", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="only these configurations"
+    )
+    command.set_defaults(run=experiment)
+
     command = commands.add_parser("doctor", help="say what this machine lacks, and how to get it")
     command.set_defaults(run=doctor)
 
@@ -87,6 +104,21 @@ def progress(args) -> int:
 
     print(dashboard())
     return 0
+
+
+def experiment(args) -> int:
+    from course_utils.studies import StudyError
+    from course_utils.study_runner import listing, run_study
+
+    try:
+        if args.name is None:
+            print(listing())
+            return 0
+        return run_study(args.name, args.seeds, args.jobs, args.scheduler, args.out, args.only)
+    except StudyError as error:
+        raise BadInput(error) from error
+    except KeyboardInterrupt:  # before the first row
+        return 130
 
 
 def doctor(args) -> int:

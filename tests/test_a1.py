@@ -1,7 +1,5 @@
-"""Assignment a1: the model solutions pass, every wrong answer fails and is named, and the oracles are right."""
+"""Assignment a1: the contract of every assignment, and its oracles are right."""
 
-import dataclasses
-import functools
 import itertools
 import math
 import re
@@ -9,115 +7,21 @@ import re
 import numpy as np
 import pytest
 import torch
-from helpers import ROOT, code_cells, load, references
+from assignment_contract import SEEDS, Assignment, Contract
+from helpers import ROOT
 from scipy.optimize import minimize
 
-from course_utils.checks import Case, make_cases, oracles, questions
-from course_utils.checks.runner import call, examine
+from course_utils.checks import Case, oracles
+from course_utils.checks.runner import call
 
-SLUG = "a1_maxent"
-SEEDS, HIDDEN_SEEDS = range(20), range(5)
-QUESTIONS = {id: question for id, question in questions().items() if id.startswith("a1.")}
-REFERENCE = references(SLUG)
-WRONG = load(SLUG, "wrong_answers").WRONG
-HIDDEN = load(SLUG, "hidden_tests")
-ALL_WRONG = [pytest.param(id, fn, name, id=f"{id}-{fn.__name__}") for id in WRONG for fn, name in WRONG[id]]
-NAMED_BY_THE_RUNNER = {
-    "inputs changed",
-    "not the same twice",
-    "nothing returned",
-    "outputs in another order",
-    "axes in another order",
-    "the same answer to different inputs",
-}
+A1 = Assignment("a1_maxent")
+public, hidden, REFERENCE, HIDDEN = A1.public, A1.hidden, A1.reference, A1.hidden_tests
 
 
-@functools.cache
-def public(id, seed):
-    return make_cases(QUESTIONS[id], seed)
-
-
-@functools.cache
-def hidden(id, seed):
-    return HIDDEN.CASES[id](np.random.default_rng(seed))
-
-
-def memo(gives):
-    """What a mistake gives does not depend on the answer that is judged: compute it once for each instance."""
-    known = {}
-
-    def remembered(**args):
-        key = tuple(id(x) if isinstance(x, np.ndarray) else x for x in args.values())
-        if key not in known:
-            known[key] = gives(**args), args  # keeping args alive keeps their ids theirs
-        return known[key][0]
-
-    return remembered
-
-
-def variants(mistake):
-    return mistake.gives if isinstance(mistake.gives, tuple) else (mistake.gives,)
-
-
-@functools.cache
-def quick(id):
-    """The question, with mistakes that remember."""
-    mistakes = tuple(dataclasses.replace(m, gives=tuple(map(memo, variants(m)))) for m in QUESTIONS[id].mistakes)
-    return dataclasses.replace(QUESTIONS[id], mistakes=mistakes)
-
-
-# The answers
-
-
-@pytest.mark.parametrize("id", QUESTIONS)
-def test_reference_passes(id):
-    for seed in SEEDS:
-        card = examine(QUESTIONS[id], REFERENCE[id], public(id, seed))
-        assert card.passed, card
-    for seed in HIDDEN_SEEDS:
-        card = examine(QUESTIONS[id], REFERENCE[id], hidden(id, seed))
-        assert card.passed, card
-
-
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize("id, fn, name", ALL_WRONG)
-def test_wrong_answer_fails_and_is_named(id, fn, name):
-    for seed in SEEDS:
-        card = examine(quick(id), fn, public(id, seed))
-        assert (card.status, card.mistake) == ("failed", name), f"seed {seed}\n{card}"
-
-
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize("id, fn, name", ALL_WRONG)
-def test_wrong_answer_fails_the_hidden_tests(id, fn, name):
-    unnamed = dataclasses.replace(QUESTIONS[id], mistakes=())
-    for seed in HIDDEN_SEEDS:
-        assert any(examine(unnamed, fn, [case]).status == "failed" for case in hidden(id, seed)), f"seed {seed}"
-
-
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize("id, fn, name", ALL_WRONG)
-def test_no_other_mistake_explains_a_wrong_answer(id, fn, name):
-    """The name does not hang on the order of the list: without its own entry nothing else is named.
-
-    Predicates say where an answer is wrong; they may overlap, and among them the order decides.
-    """
-    named_by_where = any(m.when for m in quick(id).mistakes if m.name == name)
-    others = tuple(m for m in quick(id).mistakes if m.name != name and not (named_by_where and m.when))
-    for seed in SEEDS[:2]:
-        card = examine(dataclasses.replace(quick(id), mistakes=others), fn, public(id, seed))
-        assert card.status == "failed"
-        assert card.mistake in {None, "not finite"} | ({name} & NAMED_BY_THE_RUNNER), f"seed {seed}"
-
-
-@pytest.mark.parametrize("id", QUESTIONS)
-def test_every_mistake_has_a_wrong_answer(id):
-    tried = {name for _, name in WRONG[id]}
-    assert {m.name for m in QUESTIONS[id].mistakes} == tried - NAMED_BY_THE_RUNNER
-
-
-def test_the_mistakes_that_must_be_known():
-    must = {
+class TestA1(Contract):
+    assignment = A1
+    unfinished = {"a1.q2": 2}
+    must_know = {
         "a1.q1": {"exp overflow", "one step short", "terminal reward forgotten"},
         "a1.q2": {"log E e^V", "stationary policy", "reference ignored", "reference in V but not in π", "hard max"},
         "a1.q3": {"P transposed", "normalised", "stationary", "stop ignored", "uniform start"},
@@ -130,100 +34,14 @@ def test_the_mistakes_that_must_be_known():
             "sum, not mean",
         },
     }
-    for id, names in must.items():
-        assert names <= {m.name for m in QUESTIONS[id].mistakes}
-
-
-@pytest.mark.parametrize("id", QUESTIONS)
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_every_mistake_can_be_recomputed_on_every_instance(id):
-    """A recogniser that raises would cost a student the card. And none of them gives the right answer."""
-    for mistake in QUESTIONS[id].mistakes:
-        for gives in variants(mistake):
-            cards = [
-                examine(
-                    dataclasses.replace(QUESTIONS[id], mistakes=()),
-                    lambda *x, g=gives: g(**dict(zip(QUESTIONS[id].arguments, x, strict=True))),
-                    public(id, seed),
-                )
-                for seed in SEEDS[:3]
-            ]
-            assert all(card.status == "failed" and "stopped with" not in card.message for card in cards), mistake.name
-
-
-@pytest.mark.parametrize("id", QUESTIONS)
-def test_instances_grow_and_are_paste_ready(id):
-    cases = public(id, 0)
-    assert tuple(cases[0].args) == QUESTIONS[id].arguments
-    sizes = [sum(np.size(x) for x in case.args.values()) for case in cases if not case.note]
-    assert sizes[0] == min(sizes) and sizes[0] <= 30
-    for case in cases:
-        for x in case.args.values():
-            if isinstance(x, np.ndarray) and not case.note:
-                assert np.allclose(x, np.round(x, 3), atol=1e-12)
-
-
-@pytest.mark.parametrize("id", QUESTIONS)
-def test_instances_depend_on_the_seed_only(id):
-    def flat(seed):
-        return np.concatenate([np.ravel(x) for case in make_cases(QUESTIONS[id], seed) for x in case.args.values()])
-
-    assert np.array_equal(flat(0), flat(0))
-    assert not np.array_equal(flat(0), flat(1))
-
-
-# Answers that are right in an unusual form
-
-
-def as_lists(x):
-    return tuple(map(as_lists, x)) if isinstance(x, tuple) else np.asarray(x).tolist()
-
-
-def as_tensors(x):
-    return tuple(map(as_tensors, x)) if isinstance(x, tuple) else torch.tensor(x, requires_grad=True)
-
-
-def as_single(x):
-    return tuple(map(as_single, x)) if isinstance(x, tuple) else np.float32(x)
-
-
-def with_minus_zero(x):
-    return tuple(map(with_minus_zero, x)) if isinstance(x, tuple) else np.where(np.asarray(x) == 0, -0.0, x)
-
-
-@pytest.mark.parametrize("form", [as_lists, as_tensors, as_single, with_minus_zero, lambda x: print("x") or x])
-@pytest.mark.parametrize("id", QUESTIONS)
-def test_unusual_forms_of_a_right_answer_pass(id, form, capsys):
-    for cases in (public(id, 0), hidden(id, 0)):
-        card = examine(QUESTIONS[id], lambda *args: form(REFERENCE[id](*args)), cases)
-        assert card.passed, card
-    assert capsys.readouterr().out == ""  # what it prints does not flood the notebook
-
-
-# The notebook as a student gets it
-
-
-def test_blank_assignment_runs(tmp_path, monkeypatch, capsys):
-    """Nothing raises, every check says "not yet", and the cells at the end say what is missing."""
-    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "log.jsonl"))
-    namespace, cards = {}, []
-    for source, question in code_cells(SLUG):
-        if question:
-            blank = f'    raise NotImplementedError("{question}")\n'
-            source = re.sub(r" *### BEGIN SOLUTION.*### END SOLUTION", blank, source, flags=re.DOTALL)
-            assert "NotImplementedError" in source
-        if source.startswith("check("):
-            cards.append(eval(source, namespace))
-        else:
-            exec(source, namespace)
-    assert [card.status for card in cards] == ["not yet"] * 4
-    assert capsys.readouterr().out.count("Not yet: finish a1.q2 first") == 2
 
 
 def test_checks_do_not_lean_on_the_package():
     """An oracle that uses course_utils.planning would check the package against itself."""
     for path in (ROOT / "course_utils" / "checks").rglob("*.py"):
-        assert not re.search(r"course_utils\.(planning|irl|mdp|rollouts)", path.read_text()), path
+        assert not re.search(
+            r"course_utils\.(planning|irl|mdp|rollouts|guided_cost|adversarial|ppo)", path.read_text()
+        ), path
 
 
 # The oracles, against something even simpler

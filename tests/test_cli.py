@@ -189,6 +189,24 @@ def test_lab_without_lectures(monkeypatch, tmp_path, capsys):
     assert "00_start_here.ipynb" in capsys.readouterr().err
 
 
+def test_an_experiment_gets_its_options_and_its_exit_code_is_passed_on(monkeypatch):
+    called = []
+    monkeypatch.setattr("course_utils.study_runner.run_study", lambda *args: called.append(args) or 130)
+    line = "experiment a-b --seeds 3 --scheduler tls://x:1 --out here --only x=1 y=2 --only z=3"
+    assert cli.main(line.split()) == 130
+    assert cli.main(["experiment", "a-b", "--jobs", "2"]) == 130
+    assert called == [
+        ("a-b", 3, None, "tls://x:1", Path("here"), ["x=1", "y=2", "z=3"]),
+        ("a-b", None, 2, None, None, []),
+    ]
+
+
+def test_an_experiment_runs_here_or_on_a_cluster(capsys):
+    with pytest.raises(SystemExit) as error:
+        cli.main(["experiment", "a-b", "--jobs", "2", "--scheduler", "tcp://x:1"])
+    assert error.value.code == 2 and "not allowed with" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("line", [[], ["bake"], ["progress", "--loudly"], ["check"], ["check", "a1", "--timeout", "x"]])
 def test_a_command_line_that_makes_no_sense(line, capsys):
     with pytest.raises(SystemExit) as error:
@@ -203,7 +221,7 @@ def test_version(capsys):
 
 
 def test_without_the_instructors_package_there_is_no_build(monkeypatch, capsys):
-    commands = ("lab", "check", "progress", "doctor")
+    commands = ("lab", "check", "progress", "experiment", "doctor")
     assert all(name in cli.make_parser().format_help() for name in (*commands, "build"))
     monkeypatch.setitem(sys.modules, "instructor.commands", None)
     text = cli.make_parser().format_help()
@@ -223,4 +241,4 @@ def test_a_package_missing_for_the_instructor_is_said(monkeypatch, capsys):
 def test_the_command_starts_without_the_heavy_packages():
     code = "import json, sys; from course_utils import cli; cli.make_parser(); print(json.dumps(list(sys.modules)))"
     loaded = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
-    assert not {"torch", "numpy", "scipy", "matplotlib"} & set(loaded)
+    assert not {"torch", "numpy", "scipy", "matplotlib", "distributed"} & set(loaded)

@@ -91,27 +91,7 @@ r_E = f @ θ_E  # r[s,a]
 # exponential, and beyond doubt.
 
 # %%
-class Sessions(NamedTuple):
-    states: np.ndarray  # (M, H+1), M sessions
-    actions: np.ndarray  # (M, H)
-    chance: np.ndarray  # (M,): p0(s_0) Π_t P(s_{t+1}|s_t,a_t), what the world contributes
-
-
-def enumerate_sessions(mdp):
-    """Every session that the world allows."""
-    P, states = mdp.dense(), np.flatnonzero(mdp.p0)[:, None]
-    actions, chance = np.zeros((len(states), 0), dtype=int), mdp.p0[states[:, 0]]
-    for _ in range(mdp.horizon):
-        i, a, s = np.nonzero(P[states[:, -1]])  # session i can go on with action a to state s
-        chance = chance[i] * P[states[i, -1], a, s]
-        states, actions = np.c_[states[i], s], np.c_[actions[i], a]
-    return Sessions(states, actions, chance)
-
-
-def total(x, sessions):
-    """Σ_t x(s_t, a_t) of each session: returns for x = r[s,a], feature sums for x = f[s,a,k]."""
-    return x[sessions.states[:, :-1], sessions.actions].sum(axis=1)
-
+from course_utils.sessions import Sessions, enumerate_sessions, total  # show
 
 # %%
 calm_sessions, windy_sessions = enumerate_sessions(calm), enumerate_sessions(windy)
@@ -448,11 +428,7 @@ assert np.isclose(V_shifted[0, 0], V[0, 0] + 1000 * H) and np.allclose(π_shifte
 # meet this again in sections 6 and 7.)
 
 # %%
-def chosen(π, sessions):
-    """Π_t π_t(a_t|s_t) of each session."""
-    t = np.arange(sessions.actions.shape[1])
-    return np.array(π)[t, sessions.states[:, :-1], sessions.actions].prod(axis=1)
-
+from course_utils.sessions import chosen  # show
 
 p = softmax(F @ θ)
 assert np.allclose(chosen(π, calm_sessions), p, rtol=1e-12, atol=0)  # (10)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from course_utils.checks.core import Mistake, expected_outputs, same
@@ -32,6 +34,14 @@ TRUNCATED = Mistake(
     "Only the instance with integer arrays is wrong: an array made by np.zeros_like(x), x.copy() or "
     "np.full_like of integers holds integers, and cuts the decimals off what you write into it. Use np.zeros(shape).",
     when=lambda case, outputs: case.note.startswith(WHOLE),
+)
+
+
+SATURATED = replace(
+    OVERFLOW,
+    hint="Only the instances with huge numbers are wrong: e^1000 is inf, e^−1000 is 0, and the log of 0 is −inf. Work "
+    "with the logit: scipy.special.expit gives σ, scipy.special.log_expit log σ without leaving the logarithm, "
+    "log(1 − σ(x)) is log σ(−x), and scipy.special.log_softmax is the log of a softmax.",
 )
 
 

@@ -117,3 +117,45 @@ def derivative(f, θ, step=4e-3):
     unit = np.eye(len(θ))
     wide, narrow = ((f(θ + h * unit) - f(θ - h * unit)) / (2 * h) for h in (step, step / 2))
     return (4 * narrow - wide) / 3
+
+
+def complex_step(f, x):
+    """∇f(x) = Im f(x + ih) / h with a tiny h: exact to rounding. f is analytic and takes x of shape (…, K).
+
+    Inside f, `held` hides a quantity from the derivative.
+    """
+    h = 1e-30
+    return f(np.asarray(x, dtype=float) + 1j * h * np.eye(len(x))).imag / h
+
+
+def held(z):
+    """The value of z, as if it did not depend on what one differentiates by."""
+    return np.real(z)
+
+
+def log_sigmoid(z):
+    """log 1/(1 + e^−z), for complex z too."""
+    far = np.where(np.real(z) > 0, -1, 1) * z
+    return np.where(np.real(z) > 0, 0, z) - np.log(1 + np.exp(far))
+
+
+def all_times(M):
+    """Σ_t M^t over t = 0, 1, 2, … as (1 + M)(1 + M²)(1 + M⁴)…, M (…, S, S).
+
+    Where the powers grow there is no sum: there it is what a linear solver would say, (1 − M)⁻¹.
+    """
+    total, power = np.eye(M.shape[-1]) + M, M
+    for _ in range(60):
+        power = power @ power
+        if np.abs(power).max() < 1e-20:
+            return total
+        if not np.abs(power).max() < 1e20:
+            break
+        total = total + total @ power
+    return np.linalg.inv(np.eye(M.shape[-1]) - M)
+
+
+def log_sum(z):
+    """log Σ e^z over the last axis, for complex z too."""
+    top = np.real(z).max(-1, keepdims=True)
+    return top[..., 0] + np.log(np.exp(z - top).sum(-1))
