@@ -111,9 +111,9 @@ def slope_penalty(logit, x_expert, x_policy, generator):
 def absorbing_logits(expert, ours, discount, least=0.01):
     """Who is it whose episode is over?  Two log-ratios, expert to policy: of acting, and of having ended.
 
-    expert, ours: (terminations, steps).  An episode that terminates goes on for ever in an absorbing state, and
-    counts as γ + γ² + … = γ/(1−γ) further steps. Without it a reward that is always positive pays for staying alive, and one
-    that is always negative for dying, whatever the expert does. (Kostrikov et al. 2019, arXiv:1809.02925)
+    expert, ours: (terminations, steps).  An episode that terminates goes on for ever in an absorbing state, and counts
+    as γ + γ² + … = γ/(1−γ) further steps. Without it a reward that is always positive pays for staying alive, and
+    one that is always negative for dying, whatever the expert does. (Kostrikov et al. 2019, arXiv:1809.02925)
     """
     over = [(ends := discount / (1 - discount) * n) / (ends + steps) for n, steps in (expert, ours)]
     expert, ours = np.clip(over, least, 1 - least)

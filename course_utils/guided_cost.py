@@ -113,7 +113,7 @@ def _costs(c, T):
     return c
 
 
-# The joint loop
+# The joint loop: a reward network and a policy, in turns
 
 
 class RewardNet(nn.Module):
@@ -174,7 +174,7 @@ def first_episodes(batch):
     over = (batch.terminated | batch.truncated).long()
     running = (over.cumsum(0) - over).T == 0  # (N, T): up to and with the step that ended it
     of = running.nonzero()[:, 0]
-    obs, actions = batch.obs.transpose(0, 1)[running], batch.actions.transpose(0, 1)[running]
+    obs, actions = (x.transpose(0, 1)[running] for x in (batch.obs, batch.actions))
     return Trajectories(obs, actions, of, len(running), torch.ones(len(of)))
 
 
@@ -258,8 +258,7 @@ class GuidedCostLearner:
         l2=0.005, l2_elsewhere=0.02, lcr_weight=0.0, mono_weight=0.0, hidden=(64, 64), sharpness=2.0, **ppo,
     ):  # fmt: skip
         self.temperature, self.memory, self.least_ess = temperature, memory, least_ess
-        self.l2, self.l2_elsewhere = l2, l2_elsewhere
-        self.lcr_weight, self.mono_weight = lcr_weight, mono_weight
+        self.l2, self.l2_elsewhere, self.lcr_weight, self.mono_weight = l2, l2_elsewhere, lcr_weight, mono_weight
         self.demo, n = from_demonstrations(demos), len(demos.lengths)
         self.length, self.whole = float(demos.lengths.mean()), len(demos.obs) == demos.lengths.sum()
         envs = environments.make(name, -(-copies // n) * n)  # equally many from each demonstration's start
@@ -310,11 +309,8 @@ class GuidedCostLearner:
         obs, σ = self.demo.obs, self.reward.norm.var.sqrt()
         elsewhere = self.reward(obs + σ * torch.randn(obs.shape, generator=self.generator))
         penalty = self.l2 * r.square().mean() + self.l2_elsewhere * elsewhere.square().mean()
-        if self.lcr_weight:
-            penalty = penalty + self.lcr_weight * along(lcr, r, samples)
-        if self.mono_weight:
-            penalty = penalty + self.mono_weight * along(mono, r_demo, self.demo)
-        return penalty
+        parts = (self.lcr_weight, lcr, r, samples), (self.mono_weight, mono, r_demo, self.demo)
+        return penalty + sum(weight * along(regulariser, x, τ) for weight, regulariser, x, τ in parts if weight)
 
 
 def entropic(policy, batch, reward, temperature):
@@ -341,7 +337,23 @@ class GuidedCost:
 def guided_cost_learning(
     name, demos, rng, *, iterations=50, policy_updates=3, reward_steps=3, average=0.97, callback=None, **settings
 ):
-    """Learn a reward r_θ(s) of raw observations, and a policy, from demonstrations (`experts.Demonstrations`)."""
+    """Learn a reward r_θ(s) of raw observations, and a policy, from demonstrations (`experts.Demonstrations`).
+
+    In turns: `policy_updates` PPO steps on r_θ − temperature · log π, each on one whole episode in each of `copies`
+    environments, and `reward_steps` gradient steps on the demonstrations' likelihood, p(τ) ∝ e^{R(τ)/temperature}.
+    Samples: those of the last `memory` policies (older ones cost time and weigh nothing) and the demonstrations, whose
+    density is that of a policy cloned from them.  Every start has a Z of its own: where observations are states, the
+    policies start where the demonstrations did, and weights are normalised start by start; elsewhere (Acrobot,
+    Pendulum) all starts share one, and demonstrations of which steps were left out are not among the samples.
+    What is not in the formulas: weights are tempered to an effective sample size of `least_ess`, which for long
+    episodes makes them nearly equal, as they would be if the policy had solved its problem; l2 keeps the reward small
+    on the samples, l2_elsewhere on demonstrations with noise of their own spread added, where the data say nothing and
+    a planner would believe anything; the learning rate falls to 0, and the reward returned is a running average
+    (`average`) over the iterations.  lcr_weight, mono_weight: the paper's regularisers; ppo: further arguments of PPO.
+    callback(iteration, learner) is called after each iteration.  history: per iteration the feature gap
+    E_D R − Σ w̄ R, the loss, the untempered effective sample size, the exponent α of the weights, the lowest and
+    highest proposal balance, the policy's entropy, and the true return of its batch, from which nothing is learned.
+    """
     learner, history = GuidedCostLearner(name, demos, rng, **settings), {}
     rate = learner.optimiser.param_groups[0]["lr"]
     for i in range(iterations):
@@ -374,14 +386,12 @@ def replan(name, reward, rng, *, iterations=100, copies=64, steps=32, temperatur
 def reward_map(reward, seen, points=41, near=0.1):
     """What there is to draw of a reward r(x, y) on the square [-1, 1]².
 
-    seen (M, 2): places that the demonstrations visited.  Returns the axis (points,), r[row of y, column of x], and a
-    mask of the same shape: which points lie within `near` of a seen place along both axes.
+    seen (M, 2): places that were visited.  Returns the axis (points,), r[row of y, column of x], and a mask of the same
+    shape: which points lie within `near` of a seen place along both axes.
     """
     axis = np.linspace(-1, 1, points)
     xy = np.stack(np.meshgrid(axis, axis), axis=-1)
     with torch.no_grad():
         r = reward(to_tensor(xy)).numpy()
-    visited = np.zeros(r.shape, dtype=bool)
-    for x, y in seen:
-        visited |= (np.abs(xy - (x, y)) < near).all(axis=-1)
-    return axis, r, visited
+    visited = [(np.abs(xy - place) < near).all(axis=-1) for place in seen]
+    return axis, r, np.any(visited, axis=0)

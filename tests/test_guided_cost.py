@@ -35,7 +35,7 @@ from course_utils.guided_cost import (
 )
 from course_utils.mdp import TabularMDP
 from course_utils.planning import soft_value_iteration
-from course_utils.ppo import PPO
+from course_utils.ppo import PPO, evaluate
 
 seeds = pytest.mark.parametrize("seed", range(4))
 
@@ -334,7 +334,7 @@ def test_tempered_weights():
 
 def test_the_loop_descends_the_loss():
     """Untempered and without penalties its gradient is that of irl_loss, start by start, in units of the reward."""
-    demos, learner = small(least_ess=0.0, l2=0.0, temperature=0.7, learning_rate=0.0)
+    demos, learner = small(least_ess=0.0, l2=0.0, l2_elsewhere=0.0, temperature=0.7, learning_rate=0.0)
     for _ in range(2):
         learner.improve_policy()
     learner.improve_reward()
@@ -386,14 +386,25 @@ def test_regularisers_follow_trajectories_of_unlike_lengths():
     r = torch.randn(len(τ.obs), generator=torch.Generator().manual_seed(1))
     parts = [r[τ.of == i] for i in range(4)]
     assert along(lcr, r, τ).item() == pytest.approx(np.mean([lcr(-p[None]).item() for p in parts]), rel=1e-5)
-    _, plain = small(l2=0.5)
-    _, regular = small(l2=0.5, lcr_weight=2.0, mono_weight=3.0)
+    _, plain = small(l2=0.5, l2_elsewhere=0.0)
+    _, regular = small(l2=0.5, l2_elsewhere=0.0, lcr_weight=2.0, mono_weight=3.0)
     τ = plain.demo
     r = 3 * torch.randn(len(τ.obs), generator=torch.Generator().manual_seed(2))
     assert plain.penalty(r, r, τ).item() == pytest.approx(0.5 * r.square().mean().item(), rel=1e-5)
     extra = regular.penalty(r, r, τ) - plain.penalty(r, r, τ)
     c = -r.reshape(3, 30)
     assert extra.item() == pytest.approx(2 * lcr(c).item() + 3 * mono(c).item(), rel=1e-4)
+
+
+def test_reward_is_kept_small_where_nobody_was():
+    """The second part of the penalty: the mean r² at demonstrated places with noise of the demonstrations' spread."""
+    _, learner = small(l2=0.0, l2_elsewhere=0.5, n=10)
+    demo = learner.demo
+    found = np.mean([learner.penalty(demo.obs[:, 0], demo.obs[:, 0], demo).item() for _ in range(50)])
+    rng, obs = np.random.default_rng(0), demo.obs.double().numpy()
+    places = obs + obs.std(axis=0) * rng.standard_normal((50, *obs.shape))
+    expected = 0.5 * learner.reward(torch.tensor(places).float()).square().mean().item()
+    assert found == pytest.approx(expected, rel=0.1)
 
 
 def test_reward_map():
@@ -412,3 +423,50 @@ def test_a_demonstration_without_steps_is_refused():
     fields = {key: getattr(demos, key)[kept] for key in ("obs", "actions", "next_obs", "time", "episode")}
     with pytest.raises(ValueError, match="at least one step"):
         from_demonstrations(dataclasses.replace(demos, **fields))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_short_run_beats_random_actions_by_far(seed):
+    """CartPole: random actions last about 23 steps.  The reward's net never sees the true reward."""
+    rng = np.random.default_rng(seed)
+    demos = demonstrations("CartPole-v1", 2, rng)
+    calls = []
+    fit = guided_cost_learning(
+        "CartPole-v1",
+        demos,
+        rng,
+        iterations=7,
+        policy_updates=2,
+        copies=8,
+        temperature=0.05,
+        callback=lambda i, learner: calls.append(i),
+    )
+    assert calls == list(range(7)) and all(len(values) == 7 for values in fit.history.values())
+    assert evaluate(fit.policy, "CartPole-v1", 20, rng).mean() > 70
+
+
+def test_the_same_generator_gives_the_same_reward():
+    def once(seed):
+        rng = np.random.default_rng(seed)
+        demos = demonstrations("Navigation-v0", 2, np.random.default_rng(0))
+        fit = guided_cost_learning("Navigation-v0", demos, rng, iterations=2, policy_updates=1, copies=4)
+        return fit.reward(torch.zeros(1, 2)).item(), fit.history["loss"]
+
+    assert once(1) == once(1) != once(2)
+
+
+def test_replanning_from_scratch():
+    """With 1 a step for being up a pole is to be kept up; with −1 it is to be dropped at once."""
+
+    def length(sign):
+        policy = replan(
+            "CartPole-v1",
+            lambda obs: torch.full(obs.shape[:-1], sign),
+            np.random.default_rng(0),
+            iterations=12,
+            copies=32,
+            temperature=0.01,
+        )
+        return evaluate(policy, "CartPole-v1", 30, np.random.default_rng(1)).mean()
+
+    assert length(1.0) > 80 and length(-1.0) < 15

@@ -29,7 +29,8 @@ def questions() -> dict:
 
 def make_cases(question: Question, seed: int = 0) -> list:
     """The instances of a question's check: always the same for one id and seed."""
-    return question.cases(np.random.default_rng([seed, *question.id.encode()]))
+    with np.errstate(all="ignore"):  # a notebook may have set np.seterr(all="raise")
+        return question.cases(np.random.default_rng([seed, *question.id.encode()]))
 
 
 def check(question_id: str, fn, *, traceback: bool = False, seed: int = 0) -> Card:
@@ -43,7 +44,7 @@ def check(question_id: str, fn, *, traceback: bool = False, seed: int = 0) -> Ca
         raise ValueError(
             f"there is no question {question_id!r}; did you mean {close[0]!r}? Known are {', '.join(known)}."
         )
-    with np.errstate(all="ignore"):  # a notebook may have set np.seterr(all="raise")
+    with np.errstate(all="ignore"):
         card = examine(known[question_id], fn, make_cases(known[question_id], seed), traceback)
     progress.record(card.question, card.status, card.mistake)
     return card
