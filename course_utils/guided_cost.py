@@ -121,16 +121,18 @@ class RewardNet(nn.Module):
 
     sharpness: the first layer's weights and biases are drawn with this standard deviation.  With the usual small ones
     and few inputs a unit bends nowhere near the data, and the net sees slopes before it sees obstacles.
+    The constant decides whether to live or to die where episodes can end early: it is free to move fast.
     """
 
     def __init__(self, dim, rng, hidden=(64, 64), sharpness=2.0):
         super().__init__()
         self.norm, self.network = RunningNorm(dim), mlp((dim, *hidden, 1), rng, last_gain=0.1)
+        self.constant = nn.Parameter(torch.zeros(()))
         for parameter in self.network[0].parameters():
             nn.init.normal_(parameter, std=sharpness, generator=torch_generator(rng))
 
     def forward(self, obs):
-        return self.network(self.norm(obs)).squeeze(-1)
+        return self.network(self.norm(obs)).squeeze(-1) + 20 * self.constant
 
 
 @dataclass(frozen=True)

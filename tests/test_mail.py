@@ -8,7 +8,7 @@ import torch
 from gymnasium.spaces import Box, Discrete
 
 from course_utils import environments
-from course_utils.experts import demonstrations
+from course_utils.experts import demonstrations, normalised_return
 from course_utils.mail import (
     ForwardModel,
     RatioDiscriminator,
@@ -22,7 +22,7 @@ from course_utils.mail import (
     score_function_gradient,
 )
 from course_utils.networks import Policy, torch_generator
-from course_utils.ppo import PPO
+from course_utils.ppo import PPO, evaluate
 
 torch.set_num_threads(1)
 SPACE = Box(-1.0, 1.0, (2,), np.float64)
@@ -231,6 +231,16 @@ def test_the_same_rng_gives_the_same_fit():
     assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
     assert [row["steps"] for row in fits[0].history] == [240, 480]
     assert [x[0] for x in calls] == [0, 1] * 3 and isinstance(calls[0][2], ForwardModel)
+
+
+def test_a_short_training_beats_the_random_policy_on_every_seed():
+    demos = demonstrations("Navigation-v0", 50, np.random.default_rng(0))
+    settings = {"copies": 16, "starts": 32, "policy_rounds": 15, "discount": 0.9, "penalty": 0.05}
+    for seed in range(3):
+        fit = mail("Navigation-v0", demos, np.random.default_rng(seed), iterations=10, **settings)
+        returns = evaluate(fit.policy, "Navigation-v0", 100, np.random.default_rng(100 + seed))
+        assert normalised_return("Navigation-v0", returns.mean()) > 0.1  # 0 is random, 0.03 its standard error
+        assert fit.history[-1]["model"] < fit.history[0]["model"] / 5  # the model has come to know this world
 
 
 def test_discrete_actions_are_refused_with_the_reason():

@@ -1,9 +1,10 @@
 """One run of the peer's GAIL: started by benchmarks/gail.py with the interpreter of the peer's own environment.
 
-    python gail.py TASK SEED CPU_SECONDS EVALUATIONS_A_ROUND DEMONSTRATIONS.npz RESULT.json
+    python gail.py TASK SEED CPU_SECONDS DEMONSTRATIONS.npz RESULT.json
 
 The settings are those of the GAIL example in the documentation of `imitation` 1.0 (8 copies, PPO, reward network).  Two
 are not: the horizon varies, and a batch of demonstrations cannot be larger than all of them.  Its logs are switched off.
+The policy changes once in a round, after 8 × 2048 steps: it is evaluated twice there, on episodes of their own.
 """
 
 import json
@@ -20,11 +21,12 @@ SETTINGS = {
     "ppo": dict(batch_size=64, ent_coef=0.0, learning_rate=0.0004, gamma=0.95, n_epochs=5),
     "gail": dict(demo_batch_size=1024, gen_replay_buffer_capacity=512, n_disc_updates_per_round=8),
 }
+EVALUATIONS = 2  # after each round
 PACKAGES = ("imitation", "stable-baselines3", "gymnasium", "torch", "numpy")
 
 
-def run(task, seed, budget, evaluations, path):
-    """Train until the budget of CPU seconds is spent; evaluate after each round, as the policy changes only then."""
+def run(task, seed, budget, path):
+    """Train round by round until the budget of CPU seconds is spent."""
     import numpy as np
     import torch
     from evaluation import Stopwatch
@@ -58,15 +60,15 @@ def run(task, seed, budget, evaluations, path):
         )
         while watch.seconds() < budget:
             trainer.train(trainer.gen_train_timesteps)
-            for _ in range(evaluations):
+            for _ in range(EVALUATIONS):
                 watch.evaluate(learner.num_timesteps, lambda obs: learner.predict(obs, deterministic=True)[0])
     return {"cpu_seconds": watch.seconds(), "curve": watch.curve}
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 7:
+    if len(sys.argv) != 6:
         sys.exit(__doc__)
-    task, seed, budget, evaluations, demonstrations, result = sys.argv[1:]
-    record = run(task, int(seed), float(budget), int(evaluations), demonstrations)
+    task, seed, budget, demonstrations, result = sys.argv[1:]
+    record = run(task, int(seed), float(budget), demonstrations)
     record["versions"] = {name: metadata.version(name) for name in PACKAGES}
     Path(result).write_text(json.dumps(record), encoding="utf-8")
