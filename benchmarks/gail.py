@@ -13,6 +13,7 @@ never gets there is counted as such.  Finished runs are kept in .course/benchmar
 """
 
 import argparse
+import ast
 import csv
 import hashlib
 import io
@@ -55,9 +56,9 @@ PEER_PACKAGES = ["imitation==1.0.1", "setuptools<81", "gymnasium[mujoco]==0.29.1
 
 
 def times(curve, good=GOOD, last=LAST):
-    """CPU-s of the first evaluation ≥ good, and of the first of at least `last` that all are; infinite if there is none.
+    """CPU-s of the first evaluation ≥ good, and of the first from which on all are, if these are at least `last`.
 
-    curve: (steps, CPU-s, normalised return) of each evaluation, in order.
+    curve: (steps, CPU-s, normalised return) of each evaluation, in order.  Infinite where there is none.
     """
     first = next((seconds for _, seconds, value in curve if value >= good), math.inf)
     failures = [i for i, (_, _, value) in enumerate(curve) if value < good]
@@ -189,23 +190,26 @@ def peer_python():
 RUN = {"ours": run_ours, "peer": run_peer}
 
 
-def fingerprint(who):
-    """Of the files that a run comes from."""
-    modules = {"ours": (adversarial, environments, experts, networks, ppo), "peer": (peer, experts)}[who]
+def fingerprint(task, who, seed):
+    """Of what a run comes from: code less its comments, settings, demonstrations."""
+    modules = {"ours": (adversarial, environments, networks, ppo), "peer": (peer,)}[who]
     files = [HERE / "peers" / "evaluation.py", *(Path(module.__file__) for module in modules)]
-    settings = [TASKS, COPIES, EVERY] if who == "ours" else PEER_PACKAGES
-    text = json.dumps([DEMONSTRATIONS, settings]).encode()
-    return hashlib.sha256(text + b"".join(file.read_bytes() for file in files)).hexdigest()[:20]
+    demos = demonstrations(task, seed)
+    parts = [TASKS[task], COPIES, EVERY] if who == "ours" else PEER_PACKAGES
+    parts = [parts, *(ast.dump(ast.parse(file.read_text(encoding="utf-8"))) for file in files)]
+    parts += [hashlib.sha256(x.tobytes()).hexdigest() for x in (demos.obs, demos.actions)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:20]
 
 
 def kept_or_run(task, who, seed, budget):
     """The record of a run.  One of the peer that was given more time serves for less: it is cut."""
     path = KEPT / f"{task}-{who}-{seed}.json"
     record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if record.get("code") != fingerprint(who) or (who == "peer" and record["budget"] < budget):
+    code = fingerprint(task, who, seed)
+    if record.get("code") != code or (who == "peer" and record["budget"] < budget):
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as fresh:
             found = fresh.submit(RUN[who], task, seed, budget).result()
-        about = {"task": task, "who": who, "seed": seed, "budget": budget, "code": fingerprint(who)}
+        about = {"task": task, "who": who, "seed": seed, "budget": budget, "code": code}
         record = about | found | {"machine": studies.machine()}
         studies.write(path, json.dumps(record))
     return cut(record, budget) if who == "peer" else record
@@ -230,7 +234,7 @@ def store(rows, records, seeds, budget, folder=HERE / "results"):
     how = {
         "command": f"python benchmarks/gail.py --seeds {seeds} --budget {budget:g} --tasks {' '.join(tasks)}",
         "time": "CPU seconds of one thread, without evaluations and imports",
-        "evaluation": f"mean of {EPISODES} whole episodes in gymnasium's own environment, likeliest actions, normalised",
+        "evaluation": f"mean return of {EPISODES} whole episodes in gymnasium's own environment, likeliest actions",
         "demonstrations": f"{DEMONSTRATIONS} whole episodes of our expert, others for each seed",
         "ours": {task: TASKS[task] for task in tasks} | {"evaluated": f"every {EVERY} iterations"},
         "peer": peer.SETTINGS | {"evaluated": f"{peer.EVALUATIONS} times after each round", "cpu_seconds": budget},

@@ -170,7 +170,8 @@ def imitate(
         for _ in range(rounds):
             loss = discriminator_step(discriminator, optimiser, expert, ours, rows, penalty, generator)
         with torch.no_grad():
-            logit = discriminator(discriminator.inputs(*ours), batch.log_π.flatten()).reshape(batch.log_π.shape)
+            log_π = batch.log_π.flatten() - learner.policy.log_prior(ours[1])
+            logit = discriminator(discriminator.inputs(*ours), log_π).reshape(batch.log_π.shape)
         ends = 0.8 * ends + [batch.terminated.sum(), batch.terminated.numel()]
         shift, after = absorbing_logits(expert_ends, ends, learner.discount)
         rest = learner.discount / (1 - learner.discount) * reward(torch.tensor(after))
@@ -185,13 +186,13 @@ def imitate(
 
 def discriminator_step(discriminator, optimiser, expert, ours, rows, penalty, generator):
     """One gradient step on random rows of the expert's and of our transitions; returns the loss without the penalty."""
-    x, log_π = [], []
+    x, log_π, (policy,) = [], [], discriminator.policy
     for transitions in (expert, ours):
         drawn = torch.randint(len(transitions[0]), (rows,), generator=generator)
         obs, actions, next_obs, terminated = (column[drawn] for column in transitions)
         x.append(discriminator.inputs(obs, actions, next_obs, terminated).detach())
         with torch.no_grad():
-            log_π.append(discriminator.policy[0].log_prob(obs, actions))
+            log_π.append(policy.log_prob(obs, actions) - policy.log_prior(actions))
     loss = discriminator_loss(*map(discriminator, x, log_π))
     slope = slope_penalty(lambda x: discriminator(x, 0.0), *x, generator)
     optimiser.zero_grad()

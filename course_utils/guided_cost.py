@@ -121,18 +121,16 @@ class RewardNet(nn.Module):
 
     sharpness: the first layer's weights and biases are drawn with this standard deviation.  With the usual small ones
     and few inputs a unit bends nowhere near the data, and the net sees slopes before it sees obstacles.
-    The constant decides whether to live or to die where episodes can end early: it is free to move fast.
     """
 
     def __init__(self, dim, rng, hidden=(64, 64), sharpness=2.0):
         super().__init__()
         self.norm, self.network = RunningNorm(dim), mlp((dim, *hidden, 1), rng, last_gain=0.1)
-        self.constant = nn.Parameter(torch.zeros(()))
         for parameter in self.network[0].parameters():
             nn.init.normal_(parameter, std=sharpness, generator=torch_generator(rng))
 
     def forward(self, obs):
-        return self.network(self.norm(obs)).squeeze(-1) + 20 * self.constant
+        return self.network(self.norm(obs)).squeeze(-1)
 
 
 @dataclass(frozen=True)
@@ -228,18 +226,6 @@ def tempered_weights(log_w, least_ess):
     return torch.softmax(low * log_w, dim=0), low
 
 
-def log_prior(policy, actions):
-    """log ρ(a), where entropy is relative to ρ: a Gaussian as wide as the box of actions; 0 if actions are discrete.
-
-    The environment clips what leaves the box.  With a flat ρ a Gaussian policy would get entropy for nothing out
-    there, and grow ever wider.
-    """
-    if policy.discrete:
-        return torch.zeros(actions.shape)
-    z = (actions - policy.middle) / policy.scale
-    return -(z**2 / 2 + policy.scale.log() + math.log(2 * math.pi) / 2).sum(-1)
-
-
 def cloned_policy(envs, demo, rng, steps=200, learning_rate=5e-3):
     """A policy fitted to demonstrations by maximum likelihood: it stands in for their unknown density."""
     policy = Policy(envs.single_observation_space, envs.single_action_space, rng)
@@ -293,7 +279,7 @@ class GuidedCostLearner:
         samples, log_μ = self.mixture.samples(), fused_log_density(self.mixture.log_q, self.mixture.counts())
         r, r_demo = self.reward(samples.obs), self.reward(self.demo.obs)
         R, R_demo = samples.sum(r), self.demo.sum(r_demo)
-        log_w = R.detach() / self.temperature + samples.sum(log_prior(self.agent.policy, samples.actions)) - log_μ
+        log_w = R.detach() / self.temperature + samples.sum(self.agent.policy.log_prior(samples.actions)) - log_μ
         log_w = log_w.reshape(-1, 1 if self.starts is None else self.demo.n)  # a column for each start: its own Z
         w, α = tempered_weights(log_w, self.least_ess)
         gap = R_demo.mean() - (w * R.reshape(w.shape)).sum(0).mean()  # its gradient is E_D ∇R − Σ w̄ ∇R
@@ -318,7 +304,7 @@ class GuidedCostLearner:
 def entropic(policy, batch, reward, temperature):
     """r(s) − temperature · log π(a|s)/ρ(a) at each step of a batch, (T, N)."""
     with torch.no_grad():
-        return reward(batch.obs) - temperature * (batch.log_π - log_prior(policy, batch.actions))
+        return reward(batch.obs) - temperature * (batch.log_π - policy.log_prior(batch.actions))
 
 
 def along(regulariser, r, trajectories):

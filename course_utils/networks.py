@@ -119,6 +119,17 @@ class Policy(nn.Module):
         z = (actions - out) / self._σ()
         return -(z**2 / 2 + self._σ().log() + math.log(2 * math.pi) / 2).sum(-1)
 
+    def log_prior(self, actions):
+        """log ρ(a), (N,): a Gaussian as wide as the box of actions; 0 if they are discrete.
+
+        What entropy should be relative to where it is rewarded. The environment clips what leaves the box, so with a
+        flat ρ a Gaussian policy gets entropy for nothing out there, and grows ever wider.
+        """
+        if self.discrete:
+            return torch.zeros(actions.shape)
+        z = (actions - self.middle) / self.scale
+        return -(z**2 / 2 + self.scale.log() + math.log(2 * math.pi) / 2).sum(-1)
+
     def encoded(self, actions):
         """Actions as a network takes them in, (N, n_out): one-hot, or clipped to their box and scaled to [−1, 1]."""
         if self.discrete:

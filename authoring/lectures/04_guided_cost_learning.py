@@ -13,8 +13,8 @@
 # nothing; why a policy that samples sessions must be paid for entropy; when importance weights may be left out, and
 # when they must be; what a learned reward is good for, and how it is hacked.
 #
-# **What you need.** Lecture 02 up to its section 4: $p_\theta(\tau)\propto e^{R_\theta(\tau)}$, and "expert minus
-# learner". The policy gradient helps.
+# **What you need.** Lecture 02, sections 1–4: $p_\theta(\tau)\propto e^{R_\theta(\tau)}$, and "expert minus learner";
+# its section 6 for the windy days of section 4.3. The policy gradient helps.
 #
 # **How to read it.** Claims are marked *identity* (exact, asserted), *statistical* (live, at least five seeds, with the
 # spread) or *table* (a longer study, stored; its first row is made again live). Sections 1–4 live in a world that can
@@ -33,7 +33,7 @@ from torch import nn
 
 from course_utils import environments
 from course_utils.experts import demonstrations, normalised_return
-from course_utils.guided_cost import GuidedCost, GuidedCostLearner
+from course_utils.guided_cost import GuidedCost, GuidedCostLearner, from_demonstrations
 from course_utils.mdp import TabularMDP
 from course_utils.navigation import START, navigation_reward, navigation_step
 from course_utils.networks import Policy, RunningNorm, mlp, torch_generator
@@ -85,8 +85,10 @@ show(fig, alt="Twenty-four tracks in a square. From the left edge they go in bun
 # \quad Z(\theta) = \sum_{\tau'}e^{R_\theta(\tau')}. \tag{1} $$
 #
 # The first mean is over data that we have. The second is over sessions of a model that we can neither enumerate (there
-# are too many) nor sweep by dynamic programming (that needs $P$). To see what sampling does to it we need a place where
-# the truth is known: the harbours of lecture 02 on a calm day, with longer voyages.
+# are too many) nor sweep by dynamic programming (that needs $P$); the slides call it "hard to even sample". (Lecture
+# 02, section 10: it takes no $Z$ to sample, but in long sessions the good ones must first be found.) To see what
+# sampling does to it we need a place where the truth is known: the harbours of lecture 02 on a calm day, with longer
+# voyages.
 
 # %%
 ROW, SAIL = np.array([1, 2, 3, 4, 0]), np.array([2, 0, 4, 1, 2])  # where each action leads from A, B, C, D, E
@@ -266,7 +268,7 @@ assert bug[0] > 10 * bug[1] and bug[3] > 2 * alone[3]  # the bug: hopelessly bia
 # $q$'s large weights. ESS sees only how *even* the weights are. It cannot see that they are wrong.
 # </details>
 #
-# **Step 2.4, a check that can see it** (*identity*, then *statistical*). If the samples really come from $\mu$, then
+# **Step 2.4, a check that can see it** (*statistical*, 8 seeds). If the samples really come from $\mu$, then
 # for every proposal
 #
 # $$ \mathbb E_{\tau\sim\mu}\Big[\frac{q_\kappa(\tau)}{\mu(\tau)}\Big] = \sum_\tau q_\kappa(\tau) = 1. \tag{6} $$
@@ -403,9 +405,8 @@ assert torch.allclose(autograd, -(F[D].mean(0) - w @ F[j]))  # (7)
 # **Step 3.1, the divergence** (*identity*). Insert $\log p_\theta = R_\theta-\log Z$:
 #
 # $$ \mathrm{KL}(\tilde\pi\,\|\,p_\theta) = \mathbb E_{\tilde\pi}\Big[\log\frac{\tilde\pi(\tau)}{p_\theta(\tau)}\Big]
-# = \underbrace{\mathbb E_{\tilde\pi}\log\tilde\pi(\tau)}_{-\text{entropy}} - \mathbb E_{\tilde\pi}R_\theta(\tau) + \log
-# Z(\theta)
-# \;\ge\;0. \tag{8} $$
+# = \underbrace{\mathbb E_{\tilde\pi}\log\tilde\pi(\tau)}_{-\text{entropy}}
+# - \mathbb E_{\tilde\pi}R_\theta(\tau) + \log Z(\theta) \;\ge\;0. \tag{8} $$
 #
 # It is 0 only where $\tilde\pi = p_\theta$. Read from right to left, it says
 # $\log Z\ge\mathbb E_{\tilde\pi}R+\mathcal H(\tilde\pi)$, with equality for the best policy: **minimising the
@@ -850,24 +851,15 @@ assert abs(true_score(np.zeros(len(places)))[0]) < 0.3  # no reward: nothing ear
 # fitted to the pushes by maximum likelihood.
 
 # %%
-ENV = environments.make("Navigation-v0", 1)
+from course_utils.guided_cost import cloned_policy  # show
+
+# %%
 T, LOG_UNIFORM = 30, -30 * math.log(4)  # a push is uniform on a box of area 4
 
 
 def log_density(policy, obs, actions):
     """log π̃(τ) = Σ_t log π̃(a_t|s_t) of sessions (N, T, 2): (N,)."""
     return policy.log_prob(obs.flatten(0, 1), actions.flatten(0, 1)).reshape(len(obs), -1).sum(dim=1)
-
-
-def clone(obs, actions, rng, steps=100):
-    policy = Policy(ENV.single_observation_space, ENV.single_action_space, rng, hidden=(32, 32))
-    policy.norm.update(obs)
-    optimiser = torch.optim.Adam(policy.parameters(), 1e-2)
-    for _ in range(steps):
-        optimiser.zero_grad()
-        (-log_density(policy, obs, actions).mean() / T).backward()
-        optimiser.step()
-    return policy
 
 # %% [markdown]
 # *The starts differ*, so every start has a partition function of its own (lecture 02, "where does the session start?").
@@ -885,7 +877,8 @@ def frozen_samples(n, rng, each=4):
     for t in range(T - 1):
         obs[1:, :, t + 1] = navigation_step(obs[1:, :, t], actions[1:, :, t])
     obs, actions = (torch.as_tensor(x, dtype=torch.float32) for x in (obs, actions))
-    log_q = log_density(clone(obs[0], actions[0], rng), obs.flatten(0, 1), actions.flatten(0, 1)).detach()
+    demonstrator = cloned_policy(environments.make("Navigation-v0", 1), from_demonstrations(D), rng)
+    log_q = log_density(demonstrator, obs.flatten(0, 1), actions.flatten(0, 1)).detach()
     log_q = torch.stack([log_q, torch.full_like(log_q, LOG_UNIFORM)])  # (2, (1 + each) n)
     return obs, fused_log_density(log_q, [n, each * n]).reshape(1 + each, n)
 
@@ -972,8 +965,8 @@ show(fig, alt="Two learned rewards, each a smooth slope that rises to the upper 
 #
 # The network had to tell walkers from random walks, and for this "further to the right is better" is enough. It never
 # had to say anything about places where *neither* goes, and in exactly such places the plan ends: an optimiser seeks
-# out the errors of what it optimises. This is **reward hacking** (Goodhart's law: when a measure becomes a target, it
-# ceases to be a good measure). The numbers above are its signature: more learned return than the expert, and less true
+# out the errors of what it optimises. This is **reward hacking** (Goodhart's law: a measure that is pushed hard
+# stops measuring). The numbers above are its signature: more learned return than the expert, and less true
 # return. A held-out likelihood does not see it, for the held-out sessions are the expert's too.
 # </details>
 #
@@ -1010,7 +1003,7 @@ for name, rows in regularised.items():
 
 none, smooth, rising = (np.array(regularised[name]) for name in penalties)
 assert np.all(smooth[:, 0] < none[:, 0] / 3) and np.all(rising[:, 1] < none[:, 1] / 2)  # each does what it says
-assert np.all(none[:, 2] == 0) and np.all(np.array([none, smooth, rising])[:, :, 3] < 0.5)  # neither stops the hack
+assert np.all(none[:, 2] == 0) and np.all(np.array([none, smooth, rising])[:, :, 3] < 0.7)  # neither stops the hack
 
 # %% [markdown]
 # Each penalty does what it is for, in every seed, and neither stops the hack: a regulariser prefers *simple* rewards,
@@ -1020,7 +1013,7 @@ assert np.all(none[:, 2] == 0) and np.all(np.array([none, smooth, rising])[:, :,
 # ### 5.4 The loop
 #
 # Now the policy joins in. Guided cost learning in the square is the loop of section 4 with a network for $r_\theta(s)$,
-# PPO for $\phi$, and these adaptations, each of which you have met the reason for:
+# PPO for $\phi$, and these adaptations, each for a reason:
 #
 # | in the derivation | in the loop | because |
 # |---|---|---|
@@ -1067,6 +1060,9 @@ for move in (GuidedCostLearner.improve_policy, GuidedCostLearner.improve_reward)
 # %%
 fit = guided_cost_learning("Navigation-v0", walks, rng_square)
 history = {name: np.array(values) for name, values in fit.history.items()}
+
+assert history["ess"].mean() < 0.3 and history["α"].max() < 0.3  # the honest weights are hardly ever usable
+assert history["low"].min() > 0.6 and history["high"].max() < 1.6  # but the densities are right
 
 # %%
 fig, axes = plt.subplots(1, 3, figsize=(12, 3.2), layout="constrained")
@@ -1129,26 +1125,32 @@ assert score > 0.6 > 0.3 > max(true_score(reward)[0] for reward in frozen)  # on
 # the rest of the middle one. Ambiguity (lecture 01) has not gone away; it has moved to where it does not matter, *as
 # long as starts and dynamics stay the same*.
 #
-# **Five seeds** (*table*: stored, made by `course experiment guided-cost`; one row takes longer than this lecture may).
-# `policy` is the loop's own policy. `replanned` is the test of the reward: a *new* policy, trained from scratch by PPO
-# on the learned reward, frozen, and paid by the true one. Besides the square there are two control tasks, of which more
-# below.
+# **Five seeds** (*table*: stored, made by `course experiment guided-cost`). `policy` is the loop's own policy.
+# `replanned` is the test of the reward: a *new* policy, trained from scratch by PPO on the learned reward, frozen, and
+# paid by the true one. The table also has a control task of gymnasium's, **CartPole-v1**: four demonstrations, all
+# their steps or every 20th only. A session of sparse steps has no density, so there the demonstrations cannot be in the
+# mixture.
 
 # %%
 rows = load_table("guided-cost")
 for task, every in dict.fromkeys((row["task"], row["every"]) for row in rows):
     mine = [row for row in rows if (row["task"], row["every"]) == (task, every)]
     columns = {what: np.array([row[what] for row in mine]) for what in ("policy", "replanned", "correlation")}
-    print(f"{task}, {mine[0]['demonstrations']} demonstrations, every {every}. step, {len(mine)} seeds")
+    steps = "all steps" if every == 1 else f"every {every}th step"
+    print(f"{task}, {mine[0]['demonstrations']} demonstrations, {steps}, {len(mine)} seeds")
     for what, x in columns.items():
         if np.isfinite(x).all():
             print(f"    {what:12s} {x.mean():.2f} ± {x.std(ddof=1):.2f}   lowest {x.min():.2f}")
-    assert len(mine) >= 5 and (columns["replanned"].mean() >= 0.9 or every > 1)
+    assert len(mine) >= 5 and columns["replanned"].min() >= 0.9  # in every seed
 
 first = next(row for row in rows if row["task"] == "Navigation-v0" and row["seed"] == 0)
 print(f"the first row, live: correlation {correlation['near the tracks']:.2f}; stored: {first['correlation']:.2f}")
 
 # %% [markdown]
+# In every seed a policy trained from scratch on the learned reward does well. The loop's own policy need not: it is
+# wherever the last move of the game left it, and with sparse steps some rows show it far below what its own reward can
+# teach. If you need behaviour in the end, re-plan.
+#
 # <details><summary><b>Quick question 5.</b>
 # The expert's return is 1 by definition. How can a re-planned policy score more?</summary>
 #
@@ -1159,10 +1161,10 @@ print(f"the first row, live: correlation {correlation['near the tracks']:.2f}; s
 #
 # ## 6. A control task: the pendulum
 #
-# Nothing above was about squares. **Pendulum-v1** (gymnasium): swing up a pendulum with too weak a motor, and keep it
-# up. The network sees the raw observation $(\cos\vartheta,\sin\vartheta,\omega)$; the true reward,
-# $-(\vartheta^2+0.1\,\omega^2+0.001\,u^2)$ with $\vartheta=0$ at the top, is seen by nobody but us. Ten demonstrations,
-# one live run (an illustration); the five seeds are in the table above.
+# Nothing in the loop is about squares, as the table's rows on CartPole say. To *see* a recovered reward we take another
+# task live: **Pendulum-v1** (gymnasium), swing up a pendulum with too weak a motor, and keep it up. The network sees
+# the raw observation $(\cos\vartheta,\sin\vartheta,\omega)$; the true reward, $-(\vartheta^2+0.1\,\omega^2+0.001\,u^2)$
+# with $\vartheta=0$ at the top, is seen by nobody but us. Ten demonstrations, one seed: an illustration.
 
 # %%
 swings = demonstrations("Pendulum-v1", 10, np.random.default_rng(0))

@@ -3,7 +3,7 @@
     python gail.py TASK SEED CPU_SECONDS DEMONSTRATIONS.npz RESULT.json
 
 The settings are those of the GAIL example in the documentation of `imitation` 1.0 (8 copies, PPO, reward network).  Two
-are not: the horizon varies, and a batch of demonstrations cannot be larger than all of them.  Its logs are switched off.
+are not: the horizon varies, and a batch of demonstrations is not larger than all of them.  Its logs are switched off.
 The policy changes once in a round, after 8 × 2048 steps: it is evaluated twice there, on episodes of their own.
 """
 
