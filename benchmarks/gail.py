@@ -23,6 +23,7 @@ import multiprocessing
 import os
 import statistics
 import subprocess
+import tempfile
 import venv
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -158,19 +159,23 @@ def likeliest(policy):
 
 
 def run_peer(task, seed, budget):
+    """The record of a run, from a process in the peer's environment; files go to and fro."""
     demos = demonstrations(task, seed)
-    data, result = KEPT / "demonstrations.npz", KEPT / "result.json"
     real = demos.actions.ndim > 1
-    np.savez(
-        data,
-        obs=demos.obs.astype(np.float32),
-        acts=demos.actions.astype(np.float32 if real else np.int64),
-        next_obs=demos.next_obs.astype(np.float32),
-        dones=np.append(demos.episode[1:] != demos.episode[:-1], True),
-    )
-    command = [peer_python(), peer.__file__, task, str(seed), str(budget), data, result]
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-    return json.loads(result.read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory() as folder:
+        data, result = Path(folder, "demonstrations.npz"), Path(folder, "result.json")
+        np.savez(
+            data,
+            obs=demos.obs.astype(np.float32),
+            acts=demos.actions.astype(np.float32 if real else np.int64),
+            next_obs=demos.next_obs.astype(np.float32),
+            dones=np.append(demos.episode[1:] != demos.episode[:-1], True),
+        )
+        command = [peer_python(), peer.__file__, task, str(seed), str(budget), data, result]
+        done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+        if done.returncode:
+            raise RuntimeError(f"the peer's run failed:\n{done.stderr[-3000:]}")
+        return json.loads(result.read_text(encoding="utf-8"))
 
 
 def peer_python():
@@ -237,7 +242,7 @@ def store(rows, records, seeds, budget, folder=HERE / "results"):
         "evaluation": f"mean return of {EPISODES} whole episodes in gymnasium's own environment, likeliest actions",
         "demonstrations": f"{DEMONSTRATIONS} whole episodes of our expert, others for each seed",
         "ours": {task: TASKS[task] for task in tasks} | {"evaluated": f"every {EVERY} iterations"},
-        "peer": peer.SETTINGS | {"evaluated": f"{peer.EVALUATIONS} times after each round", "cpu_seconds": budget},
+        "peer": peer.SETTINGS | {"evaluations after each round": peer.EVALUATIONS, "cpu_seconds": budget},
         "machines": [json.loads(m) for m in sorted({json.dumps(record["machine"]) for record in records})],
         "peer_versions": next(record["versions"] for record in records if record["who"] == "peer"),
     }

@@ -49,7 +49,7 @@ REWARDS = {"log D − log(1−D)": airl_reward, "−log(1−D)": gail_reward}
 class GAILDiscriminator(nn.Module):
     """The logit is any function of state and action."""
 
-    def __init__(self, policy, rng, discount, hidden):
+    def __init__(self, policy, rng, discount, hidden):  # discount: as for AIRL, not used
         super().__init__()
         self.policy = [policy]  # in a list, so that its parameters are not ours
         self.network = mlp((policy.n_in + policy.n_out, *hidden, 1), rng)
@@ -148,7 +148,8 @@ def imitate(
 ):
     """Train a policy against a discriminator that tells it from the demonstrations.  Returns a Fit.
 
-    name: a task of `environments`; demos: `Demonstrations`, or anything with its obs, actions, next_obs and terminated.
+    name: a task of `environments`; demos: `experts.Demonstrations`, or anything with its obs, actions, next_obs,
+    terminated, lengths and ended.
     method: "gail" or "airl"; reward: of the logit. An iteration is one batch of the policy, `rounds` steps of the
     discriminator on `rows` experts and as many policy steps, and one PPO update. The learning rates fall to 0.
     callback(iteration, learner, discriminator) is called after each. ppo: further arguments of PPO.
@@ -164,7 +165,7 @@ def imitate(
     fit = Fit(learner.policy, discriminator)
     for iteration in range(iterations):
         batch = learner.collect()
-        if iteration == 0:
+        if iteration == 0:  # PPO takes in the observations' scale after its update; the discriminator needs one now
             learner.policy.norm.update(batch.obs)
         ours = tuple(x.flatten(0, 1) for x in (batch.obs, batch.actions, batch.next_obs, batch.terminated))
         for _ in range(rounds):

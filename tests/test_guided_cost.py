@@ -25,7 +25,6 @@ from course_utils.guided_cost import (
     irl_loss,
     lcr,
     log_partition,
-    log_prior,
     mono,
     policy_loss,
     proposal_balance,
@@ -376,7 +375,7 @@ def test_entropy_is_in_the_reward_of_the_policy():
     prior = torch.distributions.Normal(0.0, 1.0).log_prob(batch.actions).sum(-1)
     assert torch.allclose(with_entropy, r - 0.5 * (batch.log_π - prior), atol=1e-5)
     discrete = PPO(environments.make("CartPole-v1", 2), np.random.default_rng(0), steps=3)
-    assert (log_prior(discrete.policy, discrete.collect().actions) == 0).all()
+    assert (discrete.policy.log_prior(discrete.collect().actions) == 0).all()
 
 
 def test_regularisers_follow_trajectories_of_unlike_lengths():

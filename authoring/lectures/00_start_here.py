@@ -33,8 +33,8 @@ doctor.main();
 # | 01 | [Why inverse RL, and is it even possible?](01_why_inverse_rl.ipynb) | exact bounds on rewards from sessions that you walk yourself | here |
 # | 02 | [Maximum entropy inverse RL, derived](02_maximum_entropy.ipynb) | every line of the derivation, each one run | here |
 # | 03 | [Tabular, model-based](03_tabular.ipynb) | rewards recovered on gridworlds, and moved to changed worlds | here |
-# | 04 | Guided cost learning | inverse RL without a model | planned |
-# | 05 | GANs, GAIL, MAIL | imitation as a game | planned |
+# | 04 | [Guided cost learning](04_guided_cost_learning.ipynb) | inverse RL without a model: a reward map recovered from drives | here |
+# | 05 | [GANs, GAIL, AIRL, MAIL](05_gans_gail_mail.ipynb) | imitation as a game, and which of its rules are published wrong | here |
 # | 06 | Overview of other methods | nine methods on one world | planned |
 # | 07 | Learning from preferences | a reward from your own clicks | planned |
 # | 08 | Cooperative inverse RL | a human who teaches, a robot that asks | planned |
@@ -42,8 +42,9 @@ doctor.main();
 # | 10 | DAgger | how to stop them | planned |
 # | 11 | Your own demonstrations | all of it on your own data | planned |
 #
-# Assignments: [a1, Maximum entropy](../assignments/a1_maxent.ipynb) follows lecture 03. Its solution is in
-# `solutions/`, if your copy of the course has it: look there when you are done.
+# Assignments: [a1, Maximum entropy](../assignments/a1_maxent.ipynb) follows lecture 03,
+# [a2, Guided cost](../assignments/a2_guided_cost.ipynb) lecture 04, [a3, Adversarial](../assignments/a3_adversarial.ipynb)
+# lecture 05. Their solutions are in `solutions/`, if your copy of the course has it: look there when you are done.
 
 # %% [markdown]
 # ## What a lecture promises
@@ -142,7 +143,11 @@ dashboard()
 # | $d_t(s)$ | visitation: the probability of acting in $s$ at time $t$, `d[t,s]` | `planning.visitation` |
 # | $m(s,a) = \sum_t \gamma^t d_t(s)\,\pi_t(a \mid s)$ | occupancy | `planning.occupancy` |
 # | $\hat f$ | the expert's expected features | `irl.feature_expectations` |
-# | $Z$ | partition function: what makes probabilities sum to 1 | |
+# | $Z$ | partition function: what makes probabilities sum to 1 | `guided_cost.log_partition` |
+# | $q(\tau),\ \mu(\tau)$ | a proposal: what samples are drawn from; several of them fused | `guided_cost.fused_log_density` |
+# | $\bar w_j$ | importance weights, which sum to 1 | `guided_cost.importance_weights` |
+# | $\tilde\pi_\varphi$ | a policy in training, with parameters $\varphi$ | `networks.Policy`, `ppo.PPO` |
+# | $D$ | discriminator: the probability of "expert", where nothing else is said | `adversarial.discriminator_loss` |
 
 # %% [markdown]
 # ## Do you know what is assumed?

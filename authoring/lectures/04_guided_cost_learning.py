@@ -1119,11 +1119,12 @@ assert correlation["near the tracks"] > 0.4 and correlation["near the tracks"] >
 assert score > 0.6 > 0.3 > max(true_score(reward)[0] for reward in frozen)  # one planner, the loop's reward or not
 
 # %% [markdown]
-# **What is right and what is not.** The planner that hacked the frozen rewards now ends where the walkers gather, for
-# the loop has watched its policy and lowered the reward wherever the policy went and the walkers did not. Unfounded is
-# the map where *nobody* goes: neither walkers nor policy had a reason to look there. Believe the right panel, distrust
-# the rest of the middle one. Ambiguity (lecture 01) has not gone away; it has moved to where it does not matter, *as
-# long as starts and dynamics stay the same*.
+# **What is right and what is not.** The goal stands out, and of the discs the one that splits the bundles; the other
+# two are hardly there. The planner that hacked the frozen rewards now ends where the walkers gather, for the loop has
+# watched its policy and lowered the reward wherever the policy went and the walkers did not. Unfounded is the map where
+# *nobody* goes: neither walkers nor policy had a reason to look there. Believe the right panel, distrust the rest of
+# the middle one. Ambiguity (lecture 01) has not gone away; it has moved to where it does not matter, *as long as starts
+# and dynamics stay the same*.
 #
 # **Five seeds** (*table*: stored, made by `course experiment guided-cost`). `policy` is the loop's own policy.
 # `replanned` is the test of the reward: a *new* policy, trained from scratch by PPO on the learned reward, frozen, and

@@ -319,14 +319,14 @@ assert np.isclose(loss(best, p, q), np.log(4) - js(p, q))  # at the expert's rew
 (torch.tensor(p) @ F.softplus(-ℓ) + torch.tensor(q) @ F.softplus(ℓ)).backward()  # (1), all sessions by their weight
 
 μ, μ_model = (p + q) / 2, (p_θ + q) / 2
-weighted = p @ features - μ @ (p_θ / μ_model * features.T).T
+weighted = p @ features - (μ * p_θ / μ_model) @ features
 assert np.allclose(θ_.grad, -weighted, rtol=0, atol=1e-12)  # (6)
 
 maxent = p @ features - p_θ @ features
-assert np.allclose(p @ features - μ_model @ (p_θ / μ_model * features.T).T, maxent)  # samples of μ̃: exactly MaxEnt
+assert np.allclose(p @ features - (μ_model * p_θ / μ_model) @ features, maxent)  # had μ̃ drawn them: exactly MaxEnt
 print("importance-weighted:", weighted, "\nmaximum entropy:    ", maxent)
 assert np.abs(weighted - maxent).max() > 0.05  # away from the optimum, μ is not μ̃ …
-assert np.allclose(p @ features, μ @ (p / μ * features.T).T)  # … and at the expert's reward it is: both are 0
+assert np.allclose((μ * p / μ) @ features, p @ features)  # … and at the expert's reward it is: both gradients are 0
 
 # %% [markdown]
 # **Step 2.3, the classifier's own $Z$** (*identity*). Nobody computes $Z$; the bias is trained too. At its optimum
@@ -433,8 +433,8 @@ show(fig, alt="Left, log scale: log 4 minus the loss drops quickly and unevenly,
 
 # %% [markdown]
 # **Why care?** Everything that is known of guided cost learning holds for this GAN, and the reverse. The price is in
-# (5): one number for a whole session. For long sessions $\log q(\tau)$ is a sum of hundreds of terms, its variance
-# grows with $H$, and the classifier is right from the first batch on. GAIL and AIRL cut sessions into steps.
+# (5): one number for a whole session, and $\log q(\tau)$ is a sum over all its steps. Fu et al. (2017) give the
+# variance that comes of it as their reason to go on to single steps. GAIL and AIRL both do.
 #
 # ## 3. GAIL: match the occupancy
 #
@@ -564,9 +564,9 @@ for k, (name, occupied) in enumerate(bars):
 right.set(xlabel="place on the ring", ylabel="share of time", ylim=(0, 0.55), title="one of the worlds")
 right.legend(ncols=3, fontsize=8)
 assert (m(runs["−log D: flipped"][2][0]).sum(axis=1).argmax() != m(experts[2]).sum(axis=1).argmax())
-show(fig, alt="Left: the divergence falls steadily to zero under the three right rewards, fastest with the logit; under"
-     " the flipped one it rises to about one. Right: share of time at each place; right reward and expert "
-     "agree, the flipped imitator lives where the expert does not.")
+show(fig, alt="Left: the divergence falls steadily to zero under the three right rewards, fastest with the logit; "
+     "under the flipped one it rises to about one. Right: share of time at each place; right reward and expert agree, "
+     "the flipped imitator lives where the expert does not.")
 
 # %% [markdown]
 # <details><summary>Why does nobody notice?</summary>
@@ -689,11 +689,13 @@ for seed in range(5):
 # From here on nothing is exact: occupancies are batches of steps, the discriminator is a network, and the policy learns
 # by PPO (a policy gradient that takes careful steps) from what the discriminator says. One iteration of the course's
 # `imitate` is: collect steps with the policy; a few discriminator steps, as below; turn logits into rewards; one PPO
-# update. The penalty on the slope of the logit keeps the classifier smooth: a perfect one is a cliff, and a cliff
+# update. The reward is the logit, for GAIL as well as for AIRL: the table says what that descends. The penalty on the
+# slope of the logit keeps the classifier smooth: a perfect one is a cliff, and a cliff
 # teaches nothing to those who stand far below it.
 
 # %%
-from course_utils.adversarial import discriminator_step, slope_penalty  # show
+from course_utils.adversarial import slope_penalty  # the mean squared slope of the logit, between experts and policy
+from course_utils.adversarial import discriminator_step  # show
 
 # %%
 from course_utils.adversarial import imitate
@@ -766,12 +768,19 @@ for method, colour in (("gail", "tab:green"), ("airl", "tab:red")):
         axes[2].plot([6, 12, 18], scores, "o-", color=colour, alpha=0.6, label=method.upper() if seed == 0 else None)
 axes[2].set(xlabel="iteration", title="normalised return, 5 seeds", ylim=(-0.05, 1.05), xticks=[6, 12, 18])
 axes[2].legend(loc="lower right")
-show(fig, alt="Left: GAIL's discriminator early, a smooth surface between 0.4 and 0.6; the expert's states are a small "
-     "cloud around 0, the policy's a wide one, mostly where D is below one half. Middle: at the end the clouds"
+show(fig, alt="Left: GAIL's discriminator early, a smooth surface not far from one half; the expert's states are a "
+     "small cloud around 0, the policy's a wide one, mostly where D is below one half. Middle: at the end the clouds"
      " overlap. Right: normalised returns of five seeds each of GAIL and AIRL; most reach 1 within eighteen "
      "iterations, some fall back.")
 
 # %% [markdown]
+# <details><summary><b>Quick question 4.</b>
+# May one take GAIL's last discriminator as a reward, to train a new robot from scratch?</summary>
+#
+# No. Where expert and policy are it is near $\tfrac12$ and says nothing; elsewhere it is whatever the network does
+# there. It was only ever right against the policy of the moment. A reward that lasts is what AIRL's $g$ is for.
+# </details>
+#
 # **Spot the error.** *"A score of 1 on CartPole: our discriminator works."* Does it? With $D=\tfrac12$ everywhere,
 # the minimax reward $-\log(1-D)$ pays $\log 2$ a step for nothing but being alive, and so it is CartPole's *true*
 # reward, but for a factor. Acrobot is the opposite: an episode ends when the goal is reached, and a reward for being
@@ -825,7 +834,7 @@ everywhere = np.corrcoef(g.ravel(), true_reward.ravel())
 there = np.corrcoef(visited, -(angle**2) - theirs[:, 2] ** 2 / 10)
 print(f"correlation with the true reward: everywhere {everywhere[0, 1]:.2f}, on the expert's states {there[0, 1]:.2f}")
 show(fig, alt="Two heat maps over angle and angular velocity. The true reward is a bump around upright and at rest. "
-     "AIRL's g has its shape near the expert's states, drawn as white dots, and is arbitrary away from them.",
+     "AIRL's g is high in a stripe around upright, where the expert's states, drawn as white dots, crowd.",
      caption="One run. A reward is learned where somebody goes.")
 
 # %% [markdown]
@@ -856,7 +865,8 @@ score, pathwise = -(a**2) * ε / σ, -2 * a
 assert np.isclose(weight @ score, -2 * φ) and np.isclose(weight @ pathwise, -2 * φ)  # (15): d/dφ of −(φ² + σ²)
 variance = lambda g: weight @ (g - weight @ g) ** 2
 with_baseline = (φ**2 + 3 * σ**2 - a**2) * ε / σ  # the best constant baseline
-print("variance of one sample:", *(f"{variance(g):.2f}" for g in (score, with_baseline, pathwise)))
+for name, g in (("score function", score), ("… with baseline", with_baseline), ("pathwise", pathwise)):
+    print(f"{name:16s} variance of one sample {variance(g):5.2f}")
 assert np.isclose(variance(pathwise), 4 * σ**2)
 assert variance(score) > variance(with_baseline) > 20 * variance(pathwise)
 
@@ -983,7 +993,8 @@ assert bias[2.0] > bias[0.5] > bias[0.1] and spread[2.0] < spread[0.5] < spread[
 
 # %%
 from course_utils.mail import per_trajectory, rollout  # a session as a differentiable function; a gradient for each
-from course_utils.mail import pathwise_gradient, score_function_gradient  # show
+from course_utils.mail import score_function_gradient
+from course_utils.mail import pathwise_gradient  # show
 
 # %%
 square = environments.make("Navigation-v0", 64)
@@ -1061,15 +1072,16 @@ for ax, title in ((left, "walking in the square"), (right, "falling from the top
 left.set(ylabel="variance: score function / pathwise")
 left.legend()
 show(fig, alt="Ratio of the variances of score-function and pathwise gradients against the number of steps, log scale. "
-     "In the square it falls from ten thousand (a few hundred with a baseline) to about two hundred (ten). For"
-     " the falling pendulum it starts near one and drops far below one: there the pathwise gradient is the "
-     "noisy one.")
+     f"In the square it falls from {ratio[0].mean():.0f} (with a baseline {ratio_baseline[0].mean():.0f}) to "
+     f"{ratio[-1].mean():.0f} ({ratio_baseline[-1].mean():.0f}). For the falling pendulum it starts near one and drops "
+     "far below: there the pathwise gradient is the noisy one.")
 
 # %% [markdown]
-# **Step 6.4, MAIL end to end** (*statistical*, 5 seeds). On the pendulum, in each round: take real steps; fit $\hat
-# f$ to all real steps so far; fit $D$ in the form $1/(1+\varphi\psi)$ of the table; then move the policy up the
+# **Step 6.4, MAIL end to end** (*statistical*, 5 seeds). On the pendulum, in each round: take real steps; fit
+# $\hat f$ to all real steps so far; fit $D$ in the form $1/(1+\varphi\psi)$ of the table; then move the policy up the
 # gradient of its reward through ten steps of the model, from states that were really visited. A learned value stands
-# for what comes after the ten steps: this is the cure for long products.
+# for what comes after the ten steps: this is the cure for long products. (The reward is again the logit, $\log\varphi +
+# \log\psi$; the paper's cost is $\log D$.)
 
 # %%
 from course_utils.mail import mail
@@ -1104,10 +1116,10 @@ left.set(xlabel="real steps", ylabel="normalised return", title="Pendulum, 10 de
 left.legend(loc="lower right")
 right.set(xlabel="real steps", title="the model's error on steps it has not seen")
 errors = np.array([[row["model"] for row in fit.history] for fit, _ in mailed])
-assert (errors[:, -1] < errors[:, 0] / 5).all() and airl_steps[0] == steps[-1]
-show(fig, alt="Left: MAIL's normalised return over real steps rises from about 0 to near 1 within 30 thousand steps on "
-     "all five seeds; one run of AIRL without a model needs several times as many. Right: the model's one-step"
-     " error falls by more than an order of magnitude.")
+assert (errors[:, -1] < errors[:, 0] / 10).all() and airl_steps[0] == steps[-1]
+show(fig, alt=f"Left: MAIL's normalised return rises from below 0 to {final.mean():.2f} on average within {steps[-1]} "
+     "real steps; one run of AIRL without a model needs several times as many. Right: the error of the model's "
+     "one-step predictions falls by more than an order of magnitude.")
 
 # %% [markdown]
 # <details><summary><b>Quick question 5.</b>
@@ -1115,7 +1127,8 @@ show(fig, alt="Left: MAIL's normalised return over real steps rises from about 0
 #
 # It is the gradient of the wrong thing as long as the model is wrong, it needs actions that one can differentiate,
 # and it explodes where the world is chaotic. The score function needs nothing but the numbers, and is right on
-# average. </details>
+# average.
+# </details>
 #
 # ## Summary
 #
@@ -1149,6 +1162,8 @@ show(fig, alt="Left: MAIL's normalised return over real steps rises from about 0
 #   Imitation Learning*, arXiv:1809.02925. What happens when episodes end.
 # * Parmas, Rasmussen, Peters, Doya 2018, *PIPPS: Flexible Model-Based Policy Search Robust to the Curse of Chaos*,
 #   arXiv:1902.01240. When pathwise gradients are the noisy ones.
+# * Hadfield-Menell et al. 2016, *Cooperative Inverse Reinforcement Learning*, arXiv:1606.03137. The third "see also" of
+#   the slides, and lecture 08.
 # * Jang, Gu, Poole 2016, *Categorical Reparameterization with Gumbel-Softmax*, arXiv:1611.01144; Maddison, Mnih, Teh
 #   2016, *The Concrete Distribution*, arXiv:1611.00712.
 #

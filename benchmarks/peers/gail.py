@@ -4,7 +4,7 @@
 
 The settings are those of the GAIL example in the documentation of `imitation` 1.0 (8 copies, PPO, reward network).  Two
 are not: the horizon varies, and a batch of demonstrations is not larger than all of them.  Its logs are switched off.
-The policy changes once in a round, after 8 × 2048 steps: it is evaluated twice there, on episodes of their own.
+The policy changes once in a round, after 8 × 2048 steps: it is evaluated a few times there, on episodes of their own.
 """
 
 import json
@@ -21,7 +21,7 @@ SETTINGS = {
     "ppo": dict(batch_size=64, ent_coef=0.0, learning_rate=0.0004, gamma=0.95, n_epochs=5),
     "gail": dict(demo_batch_size=1024, gen_replay_buffer_capacity=512, n_disc_updates_per_round=8),
 }
-EVALUATIONS = 2  # after each round
+EVALUATIONS = {"CartPole-v1": 2, "Acrobot-v1": 4, "Pendulum-v1": 2}  # after each round
 PACKAGES = ("imitation", "stable-baselines3", "gymnasium", "torch", "numpy")
 
 
@@ -39,6 +39,7 @@ def run(task, seed, budget, path):
     from stable_baselines3 import PPO
     from stable_baselines3.ppo import MlpPolicy
 
+    np.float_ = np.float64  # gymnasium 0.29.1's Acrobot uses the name, which NumPy 2 dropped
     torch.set_num_threads(1)
     with np.load(path) as file:
         demonstrations = Transitions(infos=np.array([{}] * len(file["obs"])), **file)
@@ -60,7 +61,7 @@ def run(task, seed, budget, path):
         )
         while watch.seconds() < budget:
             trainer.train(trainer.gen_train_timesteps)
-            for _ in range(EVALUATIONS):
+            for _ in range(EVALUATIONS[task]):
                 watch.evaluate(learner.num_timesteps, lambda obs: learner.predict(obs, deterministic=True)[0])
     return {"cpu_seconds": watch.seconds(), "curve": watch.curve}
 
