@@ -1,8 +1,8 @@
 """GAIL, AIRL and MAIL to the expert's level, and whether they stay there.
 
 CartPole-v1, Acrobot-v1 and Pendulum-v1, 10 whole demonstrations. The policy is evaluated 25 times or more in the
-course of training (MAIL's fewer times), in 20 whole episodes in which it takes its likeliest action, normalised (0:
-random actions, 1: the expert). first: CPU seconds of training to the first evaluation of .95 or more; sustained: to the
+course of training, in 50 whole episodes, always the same, in which it takes its likeliest action, normalised (0:
+random actions, 1: the expert). The settings were chosen on other random streams than those of this table. first: CPU seconds of training to the first evaluation of .95 or more; sustained: to the
 first one from which on all are, at least ten of them; nan where that never happened. The seconds are one thread's;
 evaluations are not counted.
 """
@@ -21,13 +21,13 @@ from course_utils.ppo import evaluate
 SEEDS = 5
 LEVEL, LAST = 0.95, 10
 SETTINGS = {
-    ("CartPole-v1", "gail"): dict(iterations=50, steps=128),
+    ("CartPole-v1", "gail"): dict(iterations=50, steps=128, rounds=8),
     ("Acrobot-v1", "gail"): dict(iterations=60),
     ("Pendulum-v1", "gail"): dict(iterations=90, steps=128),
     ("CartPole-v1", "airl"): dict(iterations=50, steps=128, penalty=0.3, rounds=8),
     ("Acrobot-v1", "airl"): dict(iterations=60, penalty=0.3, rounds=8),
     ("Pendulum-v1", "airl"): dict(iterations=100, steps=128, penalty=0.05, rounds=8, learning_rate=3e-3),
-    ("Pendulum-v1", "mail"): dict(),
+    ("Pendulum-v1", "mail"): dict(iterations=25),
 }
 CONFIGURATIONS = [dict(task=task, method=method) for task, method in SETTINGS]
 
@@ -35,7 +35,7 @@ CONFIGURATIONS = [dict(task=task, method=method) for task, method in SETTINGS]
 def run(configuration, seed):
     torch.set_num_threads(1)
     task, method = configuration["task"], configuration["method"]
-    demos = demonstrations(task, 10, np.random.default_rng([seed, 0]))
+    demos = demonstrations(task, 10, np.random.default_rng([seed, 10]))
     curve, begin = [], time.process_time()  # (CPU seconds, normalised return)
 
     def look(iteration, learner, *rest):
@@ -43,18 +43,18 @@ def run(configuration, seed):
         if iteration % 2 and method != "mail":  # MAIL's iterations are fewer and longer
             return
         now = time.process_time()
-        J = evaluate(learner.policy, task, 20, np.random.default_rng([seed, 2]), greedy=True).mean()
+        J = evaluate(learner.policy, task, 50, np.random.default_rng([seed, 12]), greedy=True).mean()
         curve.append((now - begin, float(normalised_return(task, J))))
         begin += time.process_time() - now
 
-    rng, settings = np.random.default_rng([seed, 1]), SETTINGS[task, method]
+    rng, settings = np.random.default_rng([seed, 11]), SETTINGS[task, method]
     if method == "mail":
         fit = mail(task, demos, rng, callback=look, **settings)
     else:
         fit = imitate(task, demos, rng, method, callback=look, **settings)
     seconds = time.process_time() - begin
-    final = evaluate(fit.policy, task, 100, np.random.default_rng([seed, 3]), greedy=True).mean()
-    drawn = evaluate(fit.policy, task, 100, np.random.default_rng([seed, 3])).mean()
+    final = evaluate(fit.policy, task, 100, np.random.default_rng([seed, 13]), greedy=True).mean()
+    drawn = evaluate(fit.policy, task, 100, np.random.default_rng([seed, 13])).mean()
     first, sustained = milestones(curve)
     return {
         "first": first,

@@ -62,7 +62,7 @@ def test_ratios_are_by_seed_and_say_when_they_are_bounds(gail):
     assert gail.ratios(peer, ours, "first_s") == [(10 / 2, False), (30.5 / 1, True), None]
     assert gail.ratios(peer, ours, "sustained_s") == [(10.5 / 2, True), (30.5 / 1, True), None]
     text = gail.summary(ours + peer)
-    assert "5.0, ≥ 30.5" in text and "2/3  1.5 [1.0 … 2.0]" in text and "0/3  never" not in text
+    assert "5.0, ≥ 30.5, never" in text and "2/3  1.5 [1.0 … 2.0]" in text and "0/3  never" not in text
     assert text.count("1/3  1.0 [1.0 … 1.0]") == 1  # the peer's sustained
 
 

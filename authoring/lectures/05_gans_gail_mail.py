@@ -702,7 +702,7 @@ from course_utils.adversarial import imitate
 from course_utils.experts import demonstrations, normalised_return
 from course_utils.ppo import evaluate
 
-small = dict(hidden=(32, 32), rows=256, learning_rate=3e-3, epochs=8)  # small networks; PPO takes each batch 8 times
+small = dict(hidden=(32, 32), rows=128, rounds=3, learning_rate=3e-3, epochs=8, minibatches=3)  # quick
 
 
 def live(name, method, seed, iterations, every, keep=(), **options):
@@ -726,7 +726,7 @@ def live(name, method, seed, iterations, every, keep=(), **options):
 # %%
 started, cartpole = time.process_time(), {}
 for method in ("gail", "airl"):
-    cartpole[method] = [live("CartPole-v1", method, seed, 18, 6, keep=(2, 18) if seed == 0 else ())
+    cartpole[method] = [live("CartPole-v1", method, seed, 18, 9, keep=(4, 18) if seed == 0 else ())
                         for seed in range(5)]
     curves = np.array([scores for _, scores, _ in cartpole[method]])  # (seeds, looks)
     print(f"{method}: at the last look {curves[:, -1].mean():.2f} ± {curves[:, -1].std(ddof=1):.2f}, "
@@ -765,13 +765,13 @@ axes[0].legend(markerscale=4, loc="upper right")
 fig.colorbar(image, ax=axes[1], label="D → 1: expert")
 for method, colour in (("gail", "tab:green"), ("airl", "tab:red")):
     for seed, (_, scores, _) in enumerate(cartpole[method]):
-        axes[2].plot([6, 12, 18], scores, "o-", color=colour, alpha=0.6, label=method.upper() if seed == 0 else None)
-axes[2].set(xlabel="iteration", title="normalised return, 5 seeds", ylim=(-0.05, 1.05), xticks=[6, 12, 18])
+        axes[2].plot([9, 18], scores, "o-", color=colour, alpha=0.6, label=method.upper() if seed == 0 else None)
+axes[2].set(xlabel="iteration", title="normalised return, 5 seeds", ylim=(-0.05, 1.05), xticks=[9, 18], xlim=(8, 19))
 axes[2].legend(loc="lower right")
 show(fig, alt="Left: GAIL's discriminator early, a smooth surface not far from one half; the expert's states are a "
-     "small cloud around 0, the policy's a wide one, mostly where D is below one half. Middle: at the end the clouds"
-     " overlap. Right: normalised returns of five seeds each of GAIL and AIRL; most reach 1 within eighteen "
-     "iterations, some fall back.")
+     "small cloud around 0, the policy's a wide one. Middle: at the end the clouds overlap. Right: normalised returns "
+     "of five seeds each of GAIL and AIRL at two looks; most end at 1.",
+     caption="Away from the dots D is a guess: nobody was ever there.")
 
 # %% [markdown]
 # <details><summary><b>Quick question 4.</b>
@@ -810,8 +810,8 @@ for name, sign in (("CartPole-v1", 1), ("Acrobot-v1", -1)):
 # %%
 started = time.process_time()
 _, acrobot, _ = live("Acrobot-v1", "gail", 0, 12, 6)
-pendulum_fit, pendulum_scores, _ = live("Pendulum-v1", "airl", 0, 27, 9, steps=100, penalty=0.02, rounds=8,
-                                        discount=0.97)
+slower = dict(steps=100, penalty=0.02, rounds=8, rows=256, minibatches=4, discount=0.97)
+pendulum_fit, pendulum_scores, _ = live("Pendulum-v1", "airl", 0, 27, 9, **slower)
 print(f"Acrobot, GAIL: {acrobot.round(2)}   Pendulum, AIRL: {pendulum_scores.round(2)}   "
       f"({time.process_time() - started:.0f} CPU-seconds)")
 
@@ -836,6 +836,23 @@ print(f"correlation with the true reward: everywhere {everywhere[0, 1]:.2f}, on 
 show(fig, alt="Two heat maps over angle and angular velocity. The true reward is a bump around upright and at rest. "
      "AIRL's g is high in a stripe around upright, where the expert's states, drawn as white dots, crowd.",
      caption="One run. A reward is learned where somebody goes.")
+
+# %% [markdown]
+# **Longer runs** (*table*). Do they get to the expert's level and stay there? `course experiment adversarial` asks that
+# of 5 seeds on three tasks, with ten whole demonstrations and settings chosen for each task. "Sustained": from
+# some moment to the end of training all evaluations, at least ten, were at .95 or more, with the likeliest actions.
+
+# %%
+from course_utils.studies import find, load_table
+
+longer = load_table("adversarial")
+print(find("adversarial").module.report(longer))
+
+for task in ("CartPole-v1", "Acrobot-v1", "Pendulum-v1"):
+    for method in ("gail", "airl"):
+        runs_of = [row for row in longer if (row["task"], row["method"]) == (task, method)]
+        assert len(runs_of) >= 5 and np.mean([row["final"] for row in runs_of]) > 0.9  # the last policy, 100 episodes
+        assert sum(np.isfinite(row["sustained"] or np.nan) for row in runs_of) >= 3  # of five seeds
 
 # %% [markdown]
 # ## 6. MAIL: send the gradient through the world
@@ -1012,7 +1029,7 @@ def gradients(seed, T):
                         pathwise_gradient(*arguments)])
 
 
-horizons = np.array([2, 5, 10, 20, 30])
+horizons = np.array([2, 5, 10, 30])
 samples = {T: [gradients(seed, T) for seed in range(5)] for T in horizons}
 spread = np.array([[g.var(1).sum(-1).numpy() for g in samples[T]] for T in horizons])  # (horizons, seeds, 3)
 
@@ -1054,7 +1071,7 @@ def at_the_top(seed, T):
     return (score / pathwise_gradient(*arguments).var(0).sum()).item()
 
 
-falling = {T: np.array([at_the_top(seed, T) for seed in range(5)]) for T in (5, 10, 20, 40, 60)}
+falling = {T: np.array([at_the_top(seed, T) for seed in range(5)]) for T in (5, 20, 40, 60)}
 for T, r in falling.items():
     print(f"T = {T:2d}: score function with baseline / pathwise", r.round(3))
 assert falling[5].mean() > 1 > 4 * falling[60].max()  # the tables are turned
@@ -1093,7 +1110,7 @@ for seed in range(5):
     rng, scores = np.random.default_rng(seed), []
 
     def look(iteration, learner, model, discriminator):
-        if iteration % 2 == 0:
+        if iteration % 4 == 0:
             scores.append(normalised_return("Pendulum-v1", evaluate(learner.policy, "Pendulum-v1", 20, rng).mean()))
 
     fit = mail("Pendulum-v1", demonstrations("Pendulum-v1", 10, rng), rng, iterations=9, callback=look)
@@ -1107,7 +1124,7 @@ assert final.mean() > 0.6 and final.min() > 0.3 and all(scores[0] < 0.3 for _, s
 # %%
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.4))
 for fit, scores in mailed:
-    left.plot(steps[::2], scores, "o-", color="tab:purple", alpha=0.6)
+    left.plot(steps[::4], scores, "o-", color="tab:purple", alpha=0.6)
     right.semilogy(steps, [row["model"] for row in fit.history], "o-", color="0.4", alpha=0.7)
 airl_steps = 9 * 32 * 100 * np.arange(1, len(pendulum_scores) + 1)
 left.plot(airl_steps, pendulum_scores, "s--", color="tab:red", label="AIRL, no model, one run")

@@ -61,7 +61,7 @@ from course_utils.checks import check, unfinished_ok
 # \tag{2}
 # $$
 #
-# To leave nothing to chance, the arrays hold **all** $N$ sessions that are possible from the fixed start, one in each
+# To leave nothing to chance, the arrays hold **all** $N$ sessions that there are from the fixed start, one in each
 # row, each once. So your answer is exact, and there is only one. All probabilities in `policy` and `ref` are positive;
 # some in `moves` may be zero.
 

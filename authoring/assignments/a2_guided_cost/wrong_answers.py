@@ -362,6 +362,45 @@ def by_sampling(policy, ref, moves, rewards, score, α):
 
 # ---------------------------------------------------------------- q2: fused importance weights
 
+@wrong("a2.q1", "later steps forgotten")
+def entropy_of_the_step_only(policy, ref, moves, rewards, score, α):
+    """Returns to go, and an entropy bonus as in deep reinforcement learning."""
+    to_go = np.cumsum(rewards[:, ::-1] / α, axis=1)[:, ::-1]
+    return np.einsum("i,it,itk->k", (policy * moves).prod(axis=1), np.log(policy / ref) - to_go, score)
+
+
+@wrong("a2.q1", "KL the wrong way round")
+def likelihood_ascent(policy, ref, moves, rewards, score, α):
+    log_target = np.log(ref).sum(axis=1) + rewards.sum(axis=1) / α
+    target = moves.prod(axis=1) * np.exp(log_target - log_target.max())
+    return (target / target.sum()) @ score.sum(axis=1)
+
+
+@wrong("a2.q1", "reward forgotten")
+def entropy_alone(policy, ref, moves, rewards, score, α):
+    return mean_of(policy, moves, np.log(policy / ref).sum(axis=1), score)
+
+
+@wrong("a2.q1", "probabilities added up")
+def chances_of_steps_added(policy, ref, moves, rewards, score, α):
+    weight = (np.log(policy / ref) - rewards / α).sum(axis=1)
+    return ((policy * moves).sum(axis=1) * weight) @ score.sum(axis=1)
+
+
+@wrong("a2.q1", "sessions weighed twice")
+def p_log_p_over_target(policy, ref, moves, rewards, score, α):
+    """∇KL as if it were Σ p · (p log p/p*) · score."""
+    p = (policy * moves).prod(axis=1)
+    terms = p * (np.log(policy / ref) - rewards / α).sum(axis=1)
+    return (p[:, None] * terms[:, None] * score.sum(axis=1)).sum(axis=0)
+
+
+@wrong("a2.q1", "score multiplied by π")
+def gradient_of_probabilities(policy, ref, moves, rewards, score, α):
+    weight = (np.log(policy / ref) - rewards / α).sum(axis=1)
+    return mean_of(policy, moves, weight, score * policy[:, :, None])
+
+
 def source(counts):
     """The sampler of each session."""
     return np.concatenate([np.full(n, k) for k, n in enumerate(counts)])
@@ -396,12 +435,12 @@ def own_sampler_and_plain_mean(R, log_q, counts, share):
     return finish(R - own_density(log_q, counts) - np.log(len(R)))
 
 
-@wrong("a2.q2", "first sampler only")
+@wrong("a2.q2", "one sampler only")
 def first_row(R, log_q, counts, share):
     return finish(R - log_q[0] - np.log(len(R)))
 
 
-@wrong("a2.q2", "first sampler only")
+@wrong("a2.q2", "one sampler only")
 def first_row_with_factors(R, log_q, counts, share):
     return finish(factors(counts, share) + R - log_q[0])
 
@@ -726,6 +765,71 @@ def weights_first(R, log_q, counts, share):
 
 
 # ---------------------------------------------------------------- q3: the joint loop
+
+@wrong("a2.q2", "one sampler only")
+def demonstrator_density(R, log_q, counts, share):
+    return finish(factors(counts, share) + R - log_q[-1])
+
+
+@wrong("a2.q2", "demonstrations not in the mixture")
+def policies_not_renormalised(R, log_q, counts, share):
+    return finish(factors(counts, share) + R - mix(log_q[:-1], share[:-1]))
+
+
+@wrong("a2.q2", "share without its logarithm")
+def share_added_to_the_log(R, log_q, counts, share):
+    log_μ = logsumexp(log_q + share[:, None], axis=0)
+    return finish(factors(counts, share) + R - log_μ)
+
+
+@wrong("a2.q2", "share without its logarithm")
+def factor_added_to_the_log(R, log_q, counts, share):
+    return finish((share / counts)[source(counts)] + R - mix(log_q, share))
+
+
+@wrong("a2.q2", "divided by N")
+def share_over_n(R, log_q, counts, share):
+    return finish(np.log(share[source(counts)] / len(R)) + R - mix(log_q, share))
+
+
+@wrong("a2.q2", "divided by N")
+def mean_of_the_terms(R, log_q, counts, share):
+    terms = factors(counts, share) + R - mix(log_q, share)
+    log_Z, w, ess = finish(terms)
+    return log_Z - np.log(len(R)), w, ess
+
+
+@wrong("a2.q2", "factor upside down")
+def one_over_share(R, log_q, counts, share):
+    return finish(-np.log(share[source(counts)] * len(R)) + R - mix(log_q, share))
+
+
+@wrong("a2.q2", "factor missing from log Z")
+def log_z_by_a_plain_mean(R, log_q, counts, share):
+    plain = R - mix(log_q, share)
+    _, w, ess = finish(factors(counts, share) + plain)
+    return logsumexp(plain) - np.log(len(R)), w, ess
+
+
+@wrong("a2.q2", "weights not normalised")
+def weights_of_mean_one(R, log_q, counts, share):
+    log_Z, w, ess = finish(factors(counts, share) + R - mix(log_q, share))
+    return log_Z, w * len(w), ess
+
+
+@wrong("a2.q2", "normalised in each batch")
+def softmax_in_each_batch_times_share(R, log_q, counts, share):
+    terms = R - mix(log_q, share)
+    parts = np.split(terms, np.cumsum(counts)[:-1])
+    w = np.concatenate([c * softmax(part) for c, part in zip(share, parts)])   # noqa: B905
+    return finish(factors(counts, share) + terms)[0], w, 1 / (w**2).sum()
+
+
+@wrong("a2.q2", "effective sample size by another formula")
+def ess_times_n(R, log_q, counts, share):
+    log_Z, w, ess = finish(factors(counts, share) + R - mix(log_q, share))
+    return log_Z, w, len(w) / ess
+
 
 def log_softmax(φ):
     return φ - logsumexp(φ, axis=1)[:, None]
@@ -1131,7 +1235,7 @@ def visited_or_not(demos, batches, log_q, θ, φ, η_θ, η_φ):
     return loop(demos, batches, log_q, θ, φ, η_θ, η_φ, down=down)
 
 
-@wrong("a2.q3", "softmax over states too")
+@wrong("a2.q3", "softmax over the wrong axis")
 def one_big_softmax(demos, batches, log_q, θ, φ, η_θ, η_φ):
     def down(counts, lq, θ, φ):
         log_p = φ - logsumexp(φ)
@@ -1218,3 +1322,74 @@ def single_precision(demos, batches, log_q, θ, φ, η_θ, η_φ):
         return demos.mean(axis=0) - np.einsum("j,jsa->sa", w, counts)
 
     return loop(demos, batches, log_q, θ, φ, η_θ, η_φ, up)
+
+
+@wrong("a2.q3", "no entropy")
+def reinforce_uphill_on_a_loss(demos, batches, log_q, θ, φ, η_θ, η_φ):
+    """The score times the return, and then descended."""
+    def down(counts, lq, θ, φ):
+        v, R = softmax(returns(counts, log_softmax(φ)) - lq), returns(counts, θ)
+        return np.tensordot(v * (R - v @ R), scores(counts, φ), 1)
+
+    return loop(demos, batches, log_q, θ, φ, η_θ, η_φ, down=down)
+
+
+@wrong("a2.q3", "no reward in the step of φ")
+def entropy_only(demos, batches, log_q, θ, φ, η_θ, η_φ):
+    def down(counts, lq, θ, φ):
+        log_π = returns(counts, log_softmax(φ))
+        v = softmax(log_π - lq)
+        return np.tensordot(v * (log_π - v @ log_π), scores(counts, φ), 1)
+
+    return loop(demos, batches, log_q, θ, φ, η_θ, η_φ, down=down)
+
+
+@wrong("a2.q3", "one of the two does not learn")
+def φ_as_it_came(demos, batches, log_q, θ, φ, η_θ, η_φ):
+    return loop(demos, batches, log_q, θ, φ, η_θ, η_φ)[0], φ
+
+
+@wrong("a2.q3", "half of the gradient of θ")
+def no_partition_function(demos, batches, log_q, θ, φ, η_θ, η_φ):
+    return loop(demos, batches, log_q, θ, φ, η_θ, η_φ, up=lambda demos, counts, lq, θ: demos.mean(axis=0))
+
+
+@wrong("a2.q3", "no importance weights")
+def sum_over_the_batch(demos, batches, log_q, θ, φ, η_θ, η_φ):
+    def up(demos, counts, lq, θ):
+        return demos.mean(axis=0) - counts.sum(axis=0)
+
+    return loop(demos, batches, log_q, θ, φ, η_θ, η_φ, up=up)
+
+
+@wrong("a2.q3", "score without its normaliser")
+def one_minus_π_where_taken(demos, batches, log_q, θ, φ, η_θ, η_φ):
+    def down(counts, lq, θ, φ):
+        log_π = log_softmax(φ)
+        gap = returns(counts, log_π - θ)
+        v = softmax(returns(counts, log_π) - lq)
+        return np.tensordot(v * (gap - v @ gap), counts * (1 - np.exp(log_π)), 1)
+
+    return loop(demos, batches, log_q, θ, φ, η_θ, η_φ, down=down)
+
+
+@wrong("a2.q3", "softmax over the wrong axis")
+def softmax_down_the_columns(demos, batches, log_q, θ, φ, η_θ, η_φ):
+    def down(counts, lq, θ, φ):
+        log_π = log_softmax(φ.T).T
+        gap = returns(counts, log_π - θ)
+        v = softmax(returns(counts, log_π) - lq)
+        score = counts - counts.sum(axis=2, keepdims=True) * np.exp(log_π)
+        return np.tensordot(v * (gap - v @ gap), score, 1)
+
+    return loop(demos, batches, log_q, θ, φ, η_θ, η_φ, down=down)
+
+
+@wrong("a2.q3", "φ taken for log π")
+def logits_as_log_probabilities(demos, batches, log_q, θ, φ, η_θ, η_φ):
+    def down(counts, lq, θ, φ):
+        gap = returns(counts, φ - θ)
+        v = softmax(returns(counts, φ) - lq)
+        return np.tensordot(v * (gap - v @ gap), scores(counts, φ), 1)
+
+    return loop(demos, batches, log_q, θ, φ, η_θ, η_φ, down=down)

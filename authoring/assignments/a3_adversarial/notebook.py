@@ -125,7 +125,8 @@ check("a3.q1", gan_gcl)
 # \tag{3}
 # $$
 #
-# In this paper's convention **$D \to 1$ is the policy**, and the policy pays the cost $\log D$. One step goes like this:
+# In this paper's convention **$D \to 1$ is the policy**, and the policy pays the cost $\log D$. One step goes
+# like this:
 #
 # 1. The discriminator makes one step of gradient **ascent** on (3), of size $\eta$: $w \leftarrow w + \eta \nabla_w$.
 # 2. The cost of each pair is $c(s, a) = \log D_w(s, a)$, **with the new** $w$.

@@ -268,6 +268,54 @@ def policy_first(R_expert, log_q_expert, R_policy, log_q_policy, log_Z):
     return D_π, D_E, loss, slope
 
 
+@wrong("a3.q1", "one batch size only")
+def prior_of_the_experts_only(R_expert, log_q_expert, R_policy, log_q_policy, log_Z):
+    x, y = logits(R_expert, log_q_expert, R_policy, log_q_policy, log_Z)
+    n, m = len(x), len(y)
+    return answer(x + np.log(m / (n + m)), y + np.log(m / (n + m)))
+
+
+@wrong("a3.q1", "sizes without their logarithm")
+def sizes_as_summands(R_expert, log_q_expert, R_policy, log_q_policy, log_Z):
+    ratio = len(R_expert) / len(R_policy)
+    return answer(R_expert - log_Z - log_q_expert + ratio, R_policy - log_Z - log_q_policy + ratio)
+
+
+@wrong("a3.q1", "Z taken for log Z")
+def exponential_of_log_z(R_expert, log_q_expert, R_policy, log_q_policy, log_Z):
+    return answer(*logits(R_expert, log_q_expert, R_policy, log_q_policy, np.exp(log_Z)))
+
+
+@wrong("a3.q1", "generator's loss incomplete")
+def generator_of_the_lecture(R_expert, log_q_expert, R_policy, log_q_policy, log_Z):
+    D_E, D_π, _, slope = answer(*logits(R_expert, log_q_expert, R_policy, log_q_policy, log_Z))
+    return D_E, D_π, log_q_policy + log_Z - R_policy, slope
+
+
+@wrong("a3.q1", "D and the generator's loss swapped")
+def generator_before_d(R_expert, log_q_expert, R_policy, log_q_policy, log_Z):
+    D_E, D_π, loss, slope = answer(*logits(R_expert, log_q_expert, R_policy, log_q_policy, log_Z))
+    return D_E, loss, D_π, slope
+
+
+@wrong("a3.q1", "sign of the slope")
+def both_pull_alike(R_expert, log_q_expert, R_policy, log_q_policy, log_Z):
+    D_E, D_π, loss, _ = answer(*logits(R_expert, log_q_expert, R_policy, log_q_policy, log_Z))
+    return D_E, D_π, loss, ((1 - D_E).sum() + D_π.sum()) / (len(D_E) + len(D_π))
+
+
+@wrong("a3.q1", "σ and 1 − σ swapped")
+def derivatives_of_the_logs_swapped(R_expert, log_q_expert, R_policy, log_q_policy, log_Z):
+    D_E, D_π, loss, _ = answer(*logits(R_expert, log_q_expert, R_policy, log_q_policy, log_Z))
+    return D_E, D_π, loss, (D_E.sum() - (1 - D_π).sum()) / (len(D_E) + len(D_π))
+
+
+@wrong("a3.q1", "sum, not mean")
+def divided_by_the_demonstrations(R_expert, log_q_expert, R_policy, log_q_policy, log_Z):
+    D_E, D_π, loss, _ = answer(*logits(R_expert, log_q_expert, R_policy, log_q_policy, log_Z))
+    return D_E, D_π, loss, ((1 - D_E).sum() - D_π.sum()) / len(D_E)
+
+
 # ---------------------------------------------------------------- q2: one step of GAIL
 
 def visits(π, P, p0, γ):
@@ -688,6 +736,74 @@ def no_return(w, φ, features, expert, P, p0, γ, λ, η):
     w, cost, gradient = with_cost(log_expit, w, φ, features, expert, P, p0, γ, λ, η)
 
 
+@wrong("a3.q2", "D missing from the step")
+def feature_matching(w, φ, features, expert, P, p0, γ, λ, η):
+    return with_step(lambda ρ, E, D: ρ - E, w, φ, features, expert, P, p0, γ, λ, η)
+
+
+@wrong("a3.q2", "derivative of D forgotten")
+def one_over_d(w, φ, features, expert, P, p0, γ, λ, η):
+    return with_step(lambda ρ, E, D: ρ / D - E / (1 - D), w, φ, features, expert, P, p0, γ, λ, η)
+
+
+@wrong("a3.q2", "sign of one term")
+def both_terms_added(w, φ, features, expert, P, p0, γ, λ, η):
+    return with_step(lambda ρ, E, D: ρ * (1 - D) + E * D, w, φ, features, expert, P, p0, γ, λ, η)
+
+
+@wrong("a3.q2", "cost of the old discriminator")
+def gradient_of_the_old_cost(w, φ, features, expert, P, p0, γ, λ, η):
+    new, cost, _ = with_cost(log_expit, w, φ, features, expert, P, p0, γ, λ, η)
+    return new, cost, policy_gradient(φ, log_expit(features @ w), P, p0, γ, λ)
+
+
+@wrong("a3.q2", "old w returned")
+def w_as_it_came(w, φ, features, expert, P, p0, γ, λ, η):
+    _, cost, gradient = with_cost(log_expit, w, φ, features, expert, P, p0, γ, λ, η)
+    return w, cost, gradient
+
+
+@wrong("a3.q2", "old w returned")
+def the_step_alone(w, φ, features, expert, P, p0, γ, λ, η):
+    new, cost, gradient = with_cost(log_expit, w, φ, features, expert, P, p0, γ, λ, η)
+    return (new - w) / η, cost, gradient
+
+
+@wrong("a3.q2", "entropy in the cost")
+def charges_entropy_in_the_cost(w, φ, features, expert, P, p0, γ, λ, η):
+    w, cost, gradient = with_cost(log_expit, w, φ, features, expert, P, p0, γ, λ, η)
+    return w, cost + λ * log_softmax(φ, axis=1), gradient
+
+
+@wrong("a3.q2", "π twice in the entropy")
+def minus_entropy_as_payment(w, φ, features, expert, P, p0, γ, λ, η):
+    def gradient(π, log_π, d, cost):
+        Q, V = evaluate(π, cost + λ * π * log_π, P, γ)
+        return d * π * (Q - V)
+
+    return with_gradient(gradient, w, φ, features, expert, P, p0, γ, λ, η)
+
+
+@wrong("a3.q2", "Q without its mean")
+def plain_mean_of_q(w, φ, features, expert, P, p0, γ, λ, η):
+    def gradient(π, log_π, d, cost):
+        Q, _ = evaluate(π, cost + λ * log_π, P, γ)
+        return d * π * (Q - Q.mean(axis=1, keepdims=True))
+
+    return with_gradient(gradient, w, φ, features, expert, P, p0, γ, λ, η)
+
+
+@wrong("a3.q2", "visits against the moves")
+def chain_not_transposed(w, φ, features, expert, P, p0, γ, λ, η):
+    log_π = log_softmax(φ, axis=1)
+    π = np.exp(log_π)
+    d = np.linalg.solve(np.eye(len(p0)) - γ * np.einsum("sa,sak->sk", π, P), p0)[:, None]
+    w = discriminator_step(w, features, d * π, expert, η)
+    cost = log_expit(features @ w)
+    Q, V = evaluate(π, cost + λ * log_π, P, γ)
+    return w, cost, d * π * (Q - V)
+
+
 # ---------------------------------------------------------------- q3: the pathwise gradient of MAIL
 
 def tensors(K, log_σ, *rest):
@@ -1076,6 +1192,24 @@ def by_differences(K, log_σ, W, B, u, v, s0, ε, γ):
     return J(K, log_σ), dK, dσ
 
 
+@wrong("a3.q3", "sum over trajectories")
+def gradient_in_k_summed(K, log_σ, W, B, u, v, s0, ε, γ):
+    J, dK, dσ = backward(K, log_σ, W, B, u, v, s0, ε, γ)
+    return J, dK * len(s0), dσ
+
+
+@wrong("a3.q3", "gradient in σ, not in log σ")
+def sigma_twice(K, log_σ, W, B, u, v, s0, ε, γ):
+    J, dK, dσ = backward(K, log_σ, W, B, u, v, s0, ε, γ)
+    return J, dK, dσ * np.exp(log_σ)
+
+
+@wrong("a3.q3", "log σ without a gradient")
+def sigma_left_torch(K, log_σ, W, B, u, v, s0, ε, γ):
+    σ = torch.tensor(np.exp(np.asarray(log_σ, dtype=float)))
+    return torch_gradient(K, log_σ, W, B, u, v, s0, ε, γ, size=lambda _: σ)
+
+
 # ---------------------------------------------------------------- q4: AIRL's reward
 
 def steps(states, lengths, terminated):
@@ -1320,3 +1454,47 @@ def reward_first(g, h, states, log_π, lengths, terminated, γ):
     f, inside = right_f(g, h, states, lengths, terminated, γ)
     D, r = masked(f - log_π, inside)
     return r, D
+
+
+@wrong("a3.q4", "the last column taken for the last step")
+def last_column(g, h, states, log_π, lengths, terminated, γ):
+    s, n, inside, _ = steps(states, lengths, terminated)
+    h_next = h[n] * 1.0
+    h_next[terminated == 1, -1] = 0
+    return masked(g[s] + γ * h_next - h[s] - log_π, inside)
+
+
+@wrong("a3.q4", "too much dropped at the end")
+def no_g_at_the_end(g, h, states, log_π, lengths, terminated, γ):
+    s, n, inside, ends = steps(states, lengths, terminated)
+    return masked((1 - ends) * (g[s] + γ * h[n]) - h[s] - log_π, inside)
+
+
+@wrong("a3.q4", "too much dropped at the end")
+def no_reward_at_the_end(g, h, states, log_π, lengths, terminated, γ):
+    s, n, inside, ends = steps(states, lengths, terminated)
+    D, r = masked(g[s] + γ * np.where(ends, 0, h[n]) - h[s] - log_π, inside)
+    return D, np.where(ends, 0, r)
+
+
+@wrong("a3.q4", "γ at the wrong h")
+def difference_discounted(g, h, states, log_π, lengths, terminated, γ):
+    return with_f(lambda g, h, h_next, t: g + γ * (h_next - h), g, h, states, log_π, lengths, terminated, γ)
+
+
+@wrong("a3.q4", "discounted from the start")
+def reward_discounted(g, h, states, log_π, lengths, terminated, γ):
+    D, r = with_f(lambda g, h, h_next, t: g + γ * h_next - h, g, h, states, log_π, lengths, terminated, γ)
+    return D, r * γ ** np.arange(r.shape[1])
+
+
+@wrong("a3.q4", "g, not the reward")
+def g_as_the_reward(g, h, states, log_π, lengths, terminated, γ):
+    D, r = with_f(lambda g, h, h_next, t: g + γ * h_next - h, g, h, states, log_π, lengths, terminated, γ)
+    return D, np.where(r == 0, 0, g[states[:, :-1]] - log_π)
+
+
+@wrong("a3.q4", "one step too many")
+def after_the_last_step(g, h, states, log_π, lengths, terminated, γ):
+    s, n, _, ends = steps(states, lengths, terminated)
+    return masked(g[s] + γ * np.where(ends, 0, h[n]) - h[s] - log_π, np.arange(log_π.shape[1]) <= lengths[:, None])

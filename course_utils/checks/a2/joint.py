@@ -104,6 +104,26 @@ def policy_down(weights=policy_weights, bracket=gap, baseline=lambda v, g: v @ g
     return direction
 
 
+def one_softmax(x):
+    """The step of φ for a policy that is a softmax over all pairs (s, a)."""
+    log_π = x.φ - oracles.log_total(x.φ.ravel())
+    wide = SimpleNamespace(**vars(x) | {"log_π": dots(log_π.ravel(), x.counts)})
+    wide_score = x.counts - x.counts.sum((1, 2), keepdims=True) * np.exp(log_π)
+    return policy_down(score=lambda _: wide_score)(wide)
+
+
+def over_states(x):
+    """The step of φ for a softmax over the states."""
+    log_π = x.φ - oracles.log_sum(x.φ.T)
+    other = SimpleNamespace(**vars(x) | {"log_π": dots(log_π.ravel(), x.counts), "π": np.exp(log_π)})
+    return policy_down()(other)
+
+
+def logits_for_logs(x):
+    """The step of φ that takes φ(s, a) for log π(a|s)."""
+    return SimpleNamespace(**vars(x) | {"log_π": dots(x.φ.ravel(), x.counts)})
+
+
 def at(x, θ, φ, k=None):
     """What a step sees: the batch k (or still the last one), and everything that follows from θ and φ on it."""
     if k is not None:

@@ -111,9 +111,17 @@ def value(**args):
     return divergence(np.log(chance(x)), np.log(x.moves * x.ref).sum(1) + x.rewards.sum(1) / x.α)
 
 
+def to_go(weight):
+    """The sum from each step on."""
+    return weight[:, ::-1].cumsum(1)[:, ::-1]
+
+
+def step_by_step(p, weight, score):
+    return np.einsum("n,nt,ntk->k", p, weight, score)
+
+
 def to_go_after(p, weight, score):
-    later = weight[:, ::-1].cumsum(1)[:, ::-1] - weight
-    return np.einsum("n,nt,ntk->k", p, later, score)
+    return step_by_step(p, to_go(weight) - weight, score)
 
 
 MISTAKES = (
@@ -139,6 +147,11 @@ MISTAKES = (
             lambda x: x.rewards,
             lambda x: x.rewards / x.α + np.log(x.ref),
         ),
+    ),
+    Mistake(
+        "reward forgotten",
+        "Where is the reward? The weight is log p_φ − log p*, and log p* holds R/α.",
+        each(log_ratio, lambda x: -log_ratio(x), lambda x: np.log(x.policy), lambda x: -np.log(x.policy)),
     ),
     Mistake(
         "dynamics in the weight",
@@ -231,8 +244,8 @@ MISTAKES = (
     Mistake(
         "KL the wrong way round",
         "KL(p_φ ‖ p*) is an expectation under the policy p_φ. What you have is the gradient of KL(p* ‖ p_φ): minus the "
-        "target's expected score.",
-        each(lambda x: -1.0 / x.rewards.shape[1] + 0 * x.rewards, p=target),
+        "target's expected score, or the opposite.",
+        each(*(lambda x, k=k: k / x.rewards.shape[1] + 0 * x.rewards for k in (-1.0, 1.0)), p=target),
     ),
     Mistake(
         "expectation under another policy",
@@ -261,15 +274,34 @@ MISTAKES = (
         ),
     ),
     Mistake(
+        "probabilities added up",
+        "The probability of a session is the *product* of the probabilities of its steps.",
+        (*each(right, p=lambda x: (x.moves * x.policy).sum(1)), *each(right, p=lambda x: (x.moves * x.policy).mean(1))),
+    ),
+    Mistake(
+        "sessions weighed twice",
+        "An expectation is Σ p(τ) w(τ) score(τ): the probability stands in it once.",
+        q1(right, p=lambda x: chance(x) ** 2),
+    ),
+    Mistake(
+        "score multiplied by π",
+        "score is ∇ log π already, and the probability of the whole session weighs it. π ∇ log π is ∇π.",
+        lambda **x: q1(right)(**x | {"score": x["score"] * x["policy"][..., None]}),
+    ),
+    Mistake(
         "divided by the number of sessions",
         "An expectation is the sum of probability times value. Nothing is left to be averaged.",
         q1(right, p=lambda x: chance(x) / len(x.rewards)),
     ),
     Mistake(
         "later steps forgotten",
-        "An action changes what comes after it. Its score is multiplied by the weights of its own step and of all "
-        "later ones (or simply by the whole session's).",
-        q1(right, combine=lambda p, weight, score: np.einsum("n,nt,ntk->k", p, weight, score)),
+        "An action changes what comes after it, the rewards and also log π and log ref. Its score is multiplied by the "
+        "weights of its own step and of all later ones (or simply by the whole session's).",
+        (
+            q1(right, combine=step_by_step),
+            q1(lambda x: log_ratio(x) - to_go(x.rewards / x.α), combine=step_by_step),
+            q1(lambda x: to_go(log_ratio(x)) - x.rewards / x.α, combine=step_by_step),
+        ),
     ),
     Mistake(
         "own step forgotten",

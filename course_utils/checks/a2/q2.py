@@ -170,9 +170,9 @@ MISTAKES = (
         (q2(own), q2(own, alike), q2(own, lambda x: of_batches(1 / x.counts, x))),
     ),
     Mistake(
-        "first sampler only",
+        "one sampler only",
         "Which samplers may a sample have come from? All of them count in μ.",
-        (q2(lambda x: x.log_q[0]), q2(lambda x: x.log_q[0], alike)),
+        tuple(q2(lambda x, k=k: x.log_q[k], f) for k in (0, -1) for f in (per_sample, alike)),
     ),
     Mistake(
         "demonstrations not in the mixture",
@@ -181,6 +181,7 @@ MISTAKES = (
         (
             q2(without_demonstrations),
             q2(without_demonstrations, alike),
+            q2(lambda x: mixture(x.log_q[:-1], x.share[:-1])),
             q2(demonstrations_apart(without_demonstrations)),
             q2(demonstrations_apart(without_demonstrations), alike),
             q2(demonstrations_apart(fused)),
@@ -203,6 +204,16 @@ MISTAKES = (
         tuple(
             q2(lambda x: np.logaddexp.reduce(x.log_q, axis=0), f)
             for f in (per_sample, alike, lambda x: np.ones(len(x.R)))
+        ),
+    ),
+    Mistake(
+        "share without its logarithm",
+        "In the logarithm a factor becomes a summand, log(c q) = log c + log q: the *log* of the share is added to log "
+        "q, and the log of β to the other logs.",
+        (
+            q2(lambda x: np.logaddexp.reduce(x.log_q + x.share[:, None], axis=0)),
+            q2(lambda x: np.logaddexp.reduce(x.log_q * x.share[:, None], axis=0)),
+            q2(factor=lambda x: np.exp(per_sample(x))),
         ),
     ),
     Mistake(
@@ -241,6 +252,15 @@ MISTAKES = (
         ),
     ),
     Mistake(
+        "divided by N",
+        "A sampler's share is divided among the n_κ sessions that *it* drew, and then the terms are added up: N does "
+        "not occur.",
+        (
+            q2(factor=lambda x: of_batches(x.share / len(x.R), x)),
+            q2(factor=lambda x: of_batches(x.share / x.counts / len(x.R), x)),
+        ),
+    ),
+    Mistake(
         "share missing from the factor",
         "You take the mean of each batch, and then add up or average the batches as if they had equal shares. "
         "What is the expectation of your estimate?",
@@ -256,6 +276,9 @@ MISTAKES = (
             q2(factor=lambda x: of_batches(x.counts / x.share, x)),
             q2(factor=lambda x: of_batches(x.counts * x.share, x)),
             q2(factor=lambda x: of_batches(x.counts * x.share / len(x.R), x)),
+            q2(factor=lambda x: of_batches(1 / x.share, x)),
+            q2(factor=lambda x: of_batches(1 / x.share / len(x.R), x)),
+            q2(factor=lambda x: of_batches(1 / x.share / x.counts, x)),
         ),
     ),
     Mistake(
@@ -271,6 +294,14 @@ MISTAKES = (
         (
             changed(lambda log_Z, w, ess, x: (log_Z, *of_weights(w / per_sample(x) / (w / per_sample(x)).sum()))),
             changed(lambda log_Z, w, ess, x: (log_Z, w / per_sample(x) / (w / per_sample(x)).sum(), ess)),
+        ),
+    ),
+    Mistake(
+        "factor missing from log Z",
+        "The weights are right. Ẑ is the sum of the same terms, factors of the batches included.",
+        tuple(
+            changed(lambda log_Z, w, ess, x, f=f: (q2(factor=f)(**vars(x))[0], w, ess))
+            for f in (alike, lambda x: np.ones(len(x.R)), lambda x: of_batches(1 / x.counts, x))
         ),
     ),
     Mistake(
@@ -311,14 +342,24 @@ MISTAKES = (
             changed(lambda log_Z, w, ess, x: (log_Z, w * np.exp(log_Z), ess)),
             changed(lambda log_Z, w, ess, x: (log_Z, *of_weights(w * np.exp(log_Z)))),
             changed(lambda log_Z, w, ess, x: (log_Z, w / w.max(), ess)),
+            changed(lambda log_Z, w, ess, x: (log_Z, w * len(w), ess)),
+            changed(lambda log_Z, w, ess, x: (log_Z, *of_weights(w * len(w)))),
             changed(lambda log_Z, w, ess, x: (log_Z, *of_weights(w / w.max()))),
             changed(lambda log_Z, w, ess, x: (log_Z, w * np.exp(log_Z) / per_sample(x), ess)),
         ),
     ),
     Mistake(
         "normalised in each batch",
-        "All N weights together sum to one.",
-        q2(finish=lambda terms, x: (results(terms, x)[0], *of_weights(in_batches(terms, x)))),
+        "The terms of all batches are divided by one number, Ẑ, and not batch by batch by a sum of their own.",
+        tuple(
+            q2(finish=lambda terms, x, f=f: (results(terms, x)[0], *of_weights(f(x) * in_batches(terms, x))))
+            for f in (
+                lambda x: 1.0,
+                lambda x: of_batches(x.share, x),
+                lambda x: 1 / len(x.counts),
+                lambda x: of_batches(x.counts / len(x.R), x),
+            )
+        ),
     ),
     Mistake(
         "logs of the weights",
@@ -349,6 +390,7 @@ MISTAKES = (
             changed(lambda log_Z, w, ess, x: (log_Z, w, 1 / w.max())),
             changed(lambda log_Z, w, ess, x: (log_Z, w, 1 / w.sum() ** 2)),
             changed(lambda log_Z, w, ess, x: (log_Z, w, 1 / (w**2).mean())),
+            changed(lambda log_Z, w, ess, x: (log_Z, w, len(w) * (w**2).sum())),
             changed(lambda log_Z, w, ess, x: (log_Z, w, np.sqrt(ess))),
             changed(lambda log_Z, w, ess, x: (log_Z, w, np.exp(-(w * np.log(np.maximum(w, 1e-300))).sum()))),
         ),

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 
-from course_utils.checks import oracles
 from course_utils.checks.a2.joint import (
     descend,
-    dots,
     gap,
     log_policy,
+    logits_for_logs,
     loop,
     model_weights,
     normalised,
+    one_softmax,
+    over_states,
     plain,
     policy_down,
     policy_weights,
@@ -103,12 +102,8 @@ def policy_ratios(x):
     return np.exp(x.log_π - x.lq)
 
 
-def one_softmax(x):
-    """The step of φ for a policy that is a softmax over all pairs (s, a)."""
-    log_π = x.φ - oracles.log_total(x.φ.ravel())
-    wide = SimpleNamespace(**vars(x) | {"log_π": dots(log_π.ravel(), x.counts)})
-    wide_score = x.counts - x.counts.sum((1, 2), keepdims=True) * np.exp(log_π)
-    return policy_down(score=lambda _: wide_score)(wide)
+def nowhere(x):
+    return 0.0
 
 
 def all_at_once(args):
@@ -130,13 +125,31 @@ MISTAKES = (
     Mistake(
         "no entropy",
         "The step of φ has no log π: it is the gradient of the expected reward alone. KL(v‖w) holds log v − log w.",
-        product([reward_up()], NO_ENTROPY),
+        product([reward_up()], [*NO_ENTROPY, policy_down(bracket=lambda x: x.R)]),
+    ),
+    Mistake(
+        "no reward in the step of φ",
+        "The step of φ has no R: it makes the policy flat, or sharp, whatever the reward is. KL(v‖w) holds log w.",
+        product(
+            [reward_up()],
+            [
+                policy_down(bracket=lambda x, k=k: k * x.log_π, baseline=b)
+                for k in (1, -1)
+                for b in (lambda v, g: v @ g, bare)
+            ],
+        ),
+    ),
+    Mistake(
+        "one of the two does not learn",
+        "A joint step is a step of θ and then a step of φ, and both are returned as they are in the end.",
+        (loop(up=nowhere), loop(down=nowhere)),
     ),
     Mistake(
         "no importance weights",
         "The batch was drawn by a worker, with the density q. In the step of θ each of its sessions counts with its "
         "weight w, proportional to e^R/q.",
-        product([reward_up(plain)], [policy_down(), *UNWEIGHTED, policy_down(baseline=bare)]),
+        product([reward_up(plain)], [policy_down(), *UNWEIGHTED, policy_down(baseline=bare)])
+        + product([reward_up(lambda x: np.ones(len(x.lq)))], [policy_down()]),
     ),
     Mistake(
         "the policy's expectation in the step of θ",
@@ -225,6 +238,15 @@ MISTAKES = (
         )[1:],
     ),
     Mistake(
+        "half of the gradient of θ",
+        "L has two terms: what the demonstrations do pulls θ up, what the model does pushes it down.",
+        (
+            loop(shown),
+            loop(lambda x: reward_up()(x) - shown(x)),
+            loop(lambda x: shown(x) - reward_up()(x)),
+        ),
+    ),
+    Mistake(
         "wrong sign of θ",
         "θ *climbs* the likelihood: towards what the demonstrations do more often than the model.",
         loop(lambda x: -reward_up()(x)),
@@ -310,6 +332,7 @@ MISTAKES = (
         (
             loop(down=policy_down(score=lambda x: x.counts)),
             loop(down=policy_down(score=lambda x: x.counts - x.counts.sum(2, keepdims=True))),
+            loop(down=policy_down(score=lambda x: x.counts * (1 - x.π))),
         ),
     ),
     Mistake(
@@ -321,9 +344,18 @@ MISTAKES = (
         ),
     ),
     Mistake(
-        "softmax over states too",
-        "In every state the *actions* compete: each row of π sums to one.",
-        loop(down=one_softmax),
+        "softmax over the wrong axis",
+        "In every state the *actions* compete: each row of π sums to one (axis=1).",
+        (loop(down=one_softmax), loop(down=over_states)),
+    ),
+    Mistake(
+        "φ taken for log π",
+        "φ holds logits: log π(a|s) = φ(s, a) − log Σ_b e^φ(s,b). What is subtracted depends on the state.",
+        (
+            loop(down=lambda x: policy_down()(logits_for_logs(x))),
+            loop(down=lambda x: policy_down(weights=lambda y: policy_weights(logits_for_logs(y)))(x)),
+            loop(down=lambda x: policy_down(bracket=lambda y: gap(logits_for_logs(y)))(x)),
+        ),
     ),
     Mistake(
         "divided by the size of the batch",

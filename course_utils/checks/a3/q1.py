@@ -115,6 +115,21 @@ def over(number, loss):
     return lambda E, Π: loss(E, Π) / number(size(E), size(Π))
 
 
+def generator_with(more):
+    """The generator's loss with something added, and all else right."""
+
+    def gives(**x):
+        D_E, D_π, g, slope = q1()(**x)
+        return D_E, D_π, g + more(x), slope
+
+    return gives
+
+
+def residuals_swapped(sign, **x):
+    D_E, D_π, g, _ = q1()(**x)
+    return D_E, D_π, g, sign * (D_E.sum() - (1 - D_π).sum()) / (len(D_E) + len(D_π))
+
+
 def pooled(*names):
     return lambda x: log_total(np.concatenate([x[k] for k in names]))
 
@@ -138,6 +153,20 @@ MISTAKES = (
         either_sign(weigh=lambda R, log_q, log_Z, n, m: weights(R, log_q, log_Z, m, n)),
     ),
     Mistake(
+        "one batch size only",
+        "In (1) both explanations are weighed by the size of their batch: N_E multiplies p̃ and N_π multiplies q.",
+        (
+            *either_sign(weigh=lambda R, log_q, log_Z, n, m: weights(R, log_q, log_Z, n, 1)),
+            *either_sign(weigh=lambda R, log_q, log_Z, n, m: weights(R, log_q, log_Z, 1, m)),
+            *either_sign(weigh=lambda R, log_q, log_Z, n, m: weights(R, log_q, log_Z, n / (n + m), 1)),
+        ),
+    ),
+    Mistake(
+        "sizes without their logarithm",
+        "In the logit a factor becomes a summand: log(N_E p̃) = log N_E + log p̃.",
+        either_sign(weigh=lambda R, log_q, log_Z, n, m: weights(R + n / m, log_q, log_Z, 1, 1)),
+    ),
+    Mistake(
         "q missing",
         "What else could have made this trajectory? D compares p̃ with the density q of the policy's samples; without "
         "q it is a classifier with the reward as its logit.",
@@ -153,6 +182,11 @@ MISTAKES = (
         "Z missing",
         "e^R is not a density. p̃ = e^R / Z, and log Z is an argument.",
         either_sign(log_Z=lambda x: 0.0),
+    ),
+    Mistake(
+        "Z taken for log Z",
+        "The argument is log Z, the number that is subtracted from R: it needs no logarithm and no exponential.",
+        either_sign(log_Z=lambda x: np.exp(x["log_Z"])),
     ),
     Mistake("sign of log Z", "p̃ = e^R / Z: what becomes of log Z in log p̃?", either_sign(log_Z=lambda x: -x["log_Z"])),
     Mistake(
@@ -200,6 +234,21 @@ MISTAKES = (
         ),
     ),
     Mistake(
+        "generator's loss incomplete",
+        "log(1 − D) − log D with the D of (1): its logit holds log Z and the sizes too. (For the policy's gradient "
+        "they are only a baseline; the question asks for the loss.)",
+        (
+            generator_with(lambda x: np.log(len(x["R_expert"]) / len(x["R_policy"]))),
+            generator_with(lambda x: -x["log_Z"]),
+            generator_with(lambda x: np.log(len(x["R_expert"]) / len(x["R_policy"])) - x["log_Z"]),
+        ),
+    ),
+    Mistake(
+        "D and the generator's loss swapped",
+        "Return (D of the demonstrations, D of the samples, the generator's loss, the slope).",
+        q1(after=lambda D_E, D_π, g, slope: (D_E, g, D_π, slope)),
+    ),
+    Mistake(
         "generator's loss averaged",
         "One number for each of the policy's trajectories: the policy gradient will weigh them one by one.",
         (
@@ -216,9 +265,22 @@ MISTAKES = (
         "sign of the slope",
         "Raise log Z a little: every D falls. What does that do to −log D of a demonstration, what to −log(1 − D) of a "
         "sample?",
-        q1(after=flipped),
+        (
+            q1(after=flipped),
+            *slope_of(lambda E, Π: of_experts(E, Π) / (size(E) + size(Π)) - of_samples(E, Π) / (size(E) + size(Π))),
+        ),
     ),
-    Mistake("sum, not mean", "The loss is a mean over all N_E + N_π trajectories.", slope_of(total)),
+    Mistake(
+        "σ and 1 − σ swapped",
+        "The derivative of log σ(x) is 1 − σ(x), that of log(1 − σ(x)) is −σ(x): a trajectory that D takes for what it "
+        "is pulls no more.",
+        tuple(lambda sign=sign, **x: residuals_swapped(sign, **x) for sign in (1.0, -1.0)),
+    ),
+    Mistake(
+        "sum, not mean",
+        "The loss is a mean over all N_E + N_π trajectories.",
+        slope_of(total, over(lambda n, m: n, total), over(lambda n, m: m, total)),
+    ),
     Mistake(
         "a mean for each batch",
         "In (2) every *trajectory* counts alike, so the larger batch counts more. Two means, added, count the "

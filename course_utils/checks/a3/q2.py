@@ -6,9 +6,28 @@ from functools import partial
 
 import numpy as np
 
+from course_utils.checks.a3.game import (
+    against,
+    centred,
+    downhill,
+    entropy_twice_weighed,
+    entropy_without_a_future,
+    game,
+    gradient_against,
+    log_policy,
+    over_all,
+    over_states,
+    paying_entropy_twice_weighed,
+    pieces,
+    q2,
+    scaled,
+    sigmoid,
+    swapped,
+    without_a_future,
+)
 from course_utils.checks.common import ALMOST, HUGE, SATURATED, TRUNCATED, WHOLE, certain, distributions, gaps, rewards
 from course_utils.checks.core import Case, Mistake, Output, Question
-from course_utils.checks.oracles import all_times, complex_step, held, log_sigmoid
+from course_utils.checks.oracles import held, log_sigmoid
 
 
 def instance(w, φ, features, expert, P, p0, γ, λ, η, note=""):
@@ -46,127 +65,7 @@ def cases(rng):
     return cases
 
 
-# The oracle: the definitions, differentiated by a complex step. Everything takes leading axes.
-
-
-def log_policy(φ):
-    level = np.real(φ).max(-1, keepdims=True)
-    return φ - level - np.log(np.exp(φ - level).sum(-1, keepdims=True))
-
-
-def visits(π, P, p0, γ):
-    """d(s) = Σ_t γ^t Pr(s_t = s), shape (…, S)."""
-    chain = (π[..., None] * P).sum(-2)
-    return (p0[:, None] * all_times(γ * chain)).sum(-2)
-
-
-def logit(w, features):
-    return (w[..., None, None, :] * features).sum(-1)
-
-
-def game(z, ρ_π, ρ_E):
-    """The discriminator's objective, equation (3), for logits z (…, S, A)."""
-    return (ρ_π * log_sigmoid(z) + ρ_E * log_sigmoid(-z)).sum((-2, -1))
-
-
-def toll(φ, cost, P, p0, γ, λ):
-    """The policy's objective, equation (4), for its logits φ (…, S, A)."""
-    log_π = log_policy(φ)
-    return (visits(np.exp(log_π), P, p0, γ)[..., None] * np.exp(log_π) * (cost + λ * log_π)).sum((-2, -1))
-
-
-def downhill(φ, *game, toll=toll):
-    """The gradient of the toll, (S, A)."""
-    return complex_step(lambda x: toll(x.reshape(-1, *φ.shape), *game), φ.ravel()).reshape(φ.shape)
-
-
-def q2(
-    game=game,
-    occupancies=lambda ρ, E, x: (ρ, E),
-    climb=lambda η, slope: η * slope,
-    seen=lambda new, old: new,
-    cost=log_sigmoid,
-    policy=log_policy,
-    gradient=downhill,
-    after=lambda w, cost, gradient, x: (w, cost, gradient),
-    **change,
-):
-    """The oracle, or something wrong: an objective, the two occupancies, a step, a cost, an outcome or an argument."""
-
-    def gives(**x):
-        x = {k: np.asarray(y, dtype=float) for k, y in x.items()}
-        x |= {k: f(x) for k, f in change.items()}
-        w, φ, features, expert, P, p0, γ, λ, η = x.values()
-        π = np.exp(policy(φ))
-        both = occupancies(visits(π, P, p0, γ)[:, None] * π, expert, x)
-        w_new = w + climb(η, complex_step(lambda w: game(logit(w, features), *both), w))
-        c = cost(logit(seen(w_new, w), features))
-        return after(w_new, c, gradient(φ, c, P, p0, γ, λ), x)
-
-    return gives
-
-
 # What goes wrong, from the most to the least specific, recomputed from the slow oracle.
-
-
-def swapped(ρ, E, x):
-    return E, ρ
-
-
-def sigmoid(z):
-    return np.exp(log_sigmoid(z))
-
-
-def scaled(new, policy, gradient):
-    """Occupancies that sum to one: the expert's, the policy's, or the one in the gradient."""
-
-    def share(yes, x):
-        return 1 - x["γ"] if yes else 1.0
-
-    return q2(
-        occupancies=lambda ρ, E, x: (ρ * share(policy, x), E * share(new, x)),
-        after=lambda w, c, g, x: (w, c, g * share(gradient, x)),
-    )
-
-
-def pieces(combine, log_policy=log_policy):
-    """A gradient put together from d (S, 1), π, Q and V (S, 1) of the policy, and from the arguments."""
-
-    def gradient(φ, cost, P, p0, γ, λ):
-        log_π = log_policy(φ)
-        π = np.exp(log_π)
-        now = cost + λ * log_π
-        V = all_times(γ * (π[..., None] * P).sum(1)) @ (π * now).sum(1)
-        d, x = (
-            visits(π, P, p0, γ)[:, None],
-            dict(now=now, cost=cost, ahead=P @ V, p0=p0[:, None], γ=γ, λ=λ, log_π=log_π),
-        )
-        return combine(d, π, now + γ * P @ V, V[:, None], x)
-
-    return gradient
-
-
-def centred(π, Q):
-    return π * (Q - (π * Q).sum(1, keepdims=True))
-
-
-def over_all(φ):
-    return log_policy(φ.ravel()).reshape(φ.shape)
-
-
-def over_states(φ):
-    return log_policy(φ.T).T
-
-
-def without_a_future(φ, cost, P, p0, γ, λ):
-    log_π = log_policy(φ)
-    d = held(visits(np.exp(log_π), P, p0, γ))
-    return (d[..., None] * np.exp(log_π) * (cost + λ * log_π)).sum((-2, -1))
-
-
-def entropy_without_a_future(φ, cost, P, p0, γ, λ):
-    return toll(φ, cost, P, p0, γ, 0) + without_a_future(φ, 0, P, p0, γ, λ)
-
 
 MISTAKES = (
     ALMOST,
@@ -208,6 +107,29 @@ MISTAKES = (
         "log forgotten",
         "A factor D(1 − D) is the derivative of D. Equation (3) has log D.",
         q2(game=lambda z, ρ_π, ρ_E: (ρ_π * sigmoid(z) + ρ_E * sigmoid(-z)).sum((-2, -1))),
+    ),
+    Mistake(
+        "D missing from the step",
+        "Each pair pulls as hard as D is wrong about it: by 1 − D where the policy is, by D where the expert is. The "
+        "plain difference of the occupancies is the step of a *linear* game (apprenticeship learning).",
+        (
+            q2(game=lambda z, ρ_π, ρ_E: (z * (ρ_π - ρ_E)).sum((-2, -1))),
+            q2(game=lambda z, ρ_π, ρ_E: (z * (ρ_E - ρ_π)).sum((-2, -1))),
+        ),
+    ),
+    Mistake(
+        "derivative of D forgotten",
+        "1/D is the derivative of log D by D. But D = σ(w·f), whose derivative by the logit is D(1 − D).",
+        q2(game=lambda z, ρ_π, ρ_E: (z * held(ρ_π / sigmoid(z) - ρ_E / sigmoid(-z))).sum((-2, -1))),
+    ),
+    Mistake(
+        "sign of one term",
+        "The derivative of log σ(x) is 1 − σ(x), that of log(1 − σ(x)) is −σ(x): the policy and the expert pull w in "
+        "opposite directions.",
+        (
+            q2(occupancies=lambda ρ, E, x: (ρ, -E)),
+            q2(occupancies=lambda ρ, E, x: (-ρ, E)),
+        ),
     ),
     Mistake(
         "half of the game",
@@ -263,8 +185,12 @@ MISTAKES = (
     ),
     Mistake(
         "cost of the old discriminator",
-        "First the discriminator steps, then the policy is charged by the *new* one.",
-        q2(seen=lambda new, old: old),
+        "First the discriminator steps, then the policy is charged by the *new* one: in the cost, and in the gradient.",
+        (
+            q2(seen=lambda new, old: old),
+            lambda **x: (*q2()(**x)[:2], q2(seen=lambda new, old: old)(**x)[2]),
+            lambda **x: (q2()(**x)[0], q2(seen=lambda new, old: old)(**x)[1], q2()(**x)[2]),
+        ),
     ),
     Mistake(
         "reward, not cost",
@@ -288,6 +214,29 @@ MISTAKES = (
         "cost and gradient swapped",
         "Return (w, cost, gradient) in this order.",
         q2(after=lambda w, c, g, x: (w, g, c)),
+    ),
+    Mistake(
+        "old w returned",
+        "Return the new w: the old one plus η times the gradient.",
+        (
+            q2(after=lambda w, c, g, x: (x["w"], c, g)),
+            q2(after=lambda w, c, g, x: (w - x["w"], c, g)),
+            q2(after=lambda w, c, g, x: ((w - x["w"]) / x["η"], c, g)),
+        ),
+    ),
+    Mistake(
+        "entropy in the cost",
+        "The cost that is returned is log D alone. The entropy belongs to what the gradient is of.",
+        q2(after=lambda w, c, g, x: (w, c + x["λ"] * log_policy(x["φ"]), g)),
+    ),
+    Mistake(
+        "π twice in the entropy",
+        "What is paid for an action is λ log π(a|s). That an action happens with probability π(a|s) is in the "
+        "expectation already.",
+        (
+            q2(gradient=partial(downhill, toll=entropy_twice_weighed)),
+            q2(gradient=paying_entropy_twice_weighed),
+        ),
     ),
     Mistake(
         "entropy missing",
@@ -346,6 +295,8 @@ MISTAKES = (
         (
             q2(gradient=pieces(lambda d, π, Q, V, x: d * π * Q)),
             q2(gradient=pieces(lambda d, π, Q, V, x: -d * π * Q)),
+            q2(gradient=pieces(lambda d, π, Q, V, x: d * π * (Q - Q.mean(1, keepdims=True)))),
+            q2(gradient=pieces(lambda d, π, Q, V, x: d * π * (Q + x["λ"] - V))),
         ),
     ),
     Mistake(
@@ -367,6 +318,21 @@ MISTAKES = (
         "In every state the *actions* compete: softmax(φ, axis=1). SciPy's softmax runs over the whole array if it is "
         "not told an axis.",
         tuple(q2(policy=f, gradient=pieces(lambda d, π, Q, V, x: d * π * (Q - V), f)) for f in (over_all, over_states)),
+    ),
+    Mistake(
+        "visits against the moves",
+        "Visits flow with the moves: d(s') = p0(s') + γ Σ_s d(s) P_π(s'|s), so it is the *transpose* of P_π that "
+        "stands in their linear system. (Values flow back, with P_π itself.)",
+        (
+            q2(occupancies=lambda ρ, E, x: (against(x["φ"], x["P"], x["p0"], x["γ"]) * np.exp(log_policy(x["φ"])), E)),
+            q2(
+                occupancies=lambda ρ, E, x: (
+                    against(x["φ"], x["P"], x["p0"], x["γ"]) * np.exp(log_policy(x["φ"])),
+                    E,
+                ),
+                gradient=gradient_against,
+            ),
+        ),
     ),
     Mistake(
         "P transposed",

@@ -273,7 +273,9 @@ MISTAKES = (
         "sum over trajectories",
         "J is the *mean* over the N trajectories.",
         (q3(after=lambda J, dK, dσ, x: tuple(len(x["s0"]) * y for y in (J, dK, dσ))),)
-        + (q3(after=lambda J, dK, dσ, x: (J, len(x["s0"]) * dK, len(x["s0"]) * dσ)),),
+        + (q3(after=lambda J, dK, dσ, x: (J, len(x["s0"]) * dK, len(x["s0"]) * dσ)),)
+        + (q3(after=lambda J, dK, dσ, x: (J, len(x["s0"]) * dK, dσ)),)
+        + (q3(after=lambda J, dK, dσ, x: (J, dK, len(x["s0"]) * dσ)),),
     ),
     Mistake(
         "mean over steps",
@@ -305,7 +307,13 @@ MISTAKES = (
     Mistake(
         "gradient in σ, not in log σ",
         "∂J/∂log σ = σ ∂J/∂σ.",
-        q3(after=lambda J, dK, dσ, x: (J, dK, dσ / np.exp(x["log_σ"]))),
+        tuple(q3(after=lambda J, dK, dσ, x, k=k: (J, dK, dσ * np.exp(k * x["log_σ"]))) for k in (-1, 1)),
+    ),
+    Mistake(
+        "log σ without a gradient",
+        "log σ moves the actions too: by how much does a_t change with it? (In torch: was σ made from log σ by a "
+        "function of torch?)",
+        q3(act=lambda s, K, log_σ, e: act(s, K, held(log_σ), e)),
     ),
     Mistake(
         "noise ignored",

@@ -83,7 +83,19 @@ def q4(
 
 # What goes wrong, from the most to the least specific, recomputed from the slow oracle.
 
-END = "What can still be earned after a terminal state is nothing, so h counts as 0 there, whatever the table says."
+
+def last_column(last):
+    return np.arange(last.shape[1]) == last.shape[1] - 1
+
+
+def leads_to_the_end(lengths, terminated, log_π, **_):
+    return (np.arange(log_π.shape[1]) == lengths[:, None] - 1) & (terminated[:, None] == 1)
+
+
+END = (
+    "What can still be earned after a terminal state is nothing, so h counts as 0 there, whatever the table says. It "
+    "is the step t = T − 1 that leads there."
+)
 MISTAKES = (
     ALMOST,
     TRUNCATED,
@@ -110,12 +122,20 @@ MISTAKES = (
         q4(terminal=lambda last, terminated: terminated | (0 * last > 1)),
     ),
     Mistake(
+        "the last column taken for the last step",
+        "Episodes differ in length: the last step of episode i is t = lengths[i] − 1, not the last column.",
+        q4(terminal=lambda last, terminated: last_column(last) & terminated),
+    ),
+    Mistake(
         "too much dropped at the end",
         "At the last step only h(s_{t+1}) is 0. What belongs to s_t, g(s_t) and −h(s_t), stays.",
         (
             q4(f=lambda g, h, g2, h2, γ, last, terminal, t: g - np.where(terminal, 0, h - γ * h2)),
             q4(f=lambda g, h, g2, h2, γ, last, terminal, t: g - np.where(last, 0, h - γ * h2)),
             q4(f=lambda *x: shaped(*x) * ~x[6]),
+            q4(f=lambda g, *x: shaped(np.where(x[5], 0, g), *x)),
+            q4(f=lambda g, h, *x: shaped(g, np.where(x[4], 0, h), *x)),
+            lambda **x: (q4()(**x)[0], q4()(**x)[1] * ~leads_to_the_end(**x)),
         ),
     ),
     Mistake(
@@ -125,8 +145,11 @@ MISTAKES = (
     ),
     Mistake(
         "γ at the wrong h",
-        "It is the next state that comes one step later: γ h(s') − h(s).",
-        q4(f=lambda g, h, g2, h2, γ, last, terminal, t: shaped(g, γ * h, g2, h2, 1, last, terminal, t)),
+        "It is the next state, and that alone, that comes one step later: γ h(s') − h(s).",
+        (
+            q4(f=lambda g, h, g2, h2, γ, last, terminal, t: shaped(g, γ * h, g2, h2, 1, last, terminal, t)),
+            q4(f=lambda g, h, g2, h2, γ, last, terminal, t: shaped(g, γ * h, g2, h2, γ, last, terminal, t)),
+        ),
     ),
     Mistake(
         "discounted from the start",
@@ -138,6 +161,7 @@ MISTAKES = (
                 )
             ),
             q4(f=lambda g, h, g2, h2, γ, last, terminal, t: γ**t * shaped(g, h, g2, h2, γ, last, terminal, t)),
+            lambda **x: (q4()(**x)[0], q4()(**x)[1] * x["γ"] ** np.arange(x["log_π"].shape[1])),
         ),
     ),
     Mistake(
@@ -192,6 +216,15 @@ MISTAKES = (
         lambda **x: (q4()(**x)[0], q4(logit=lambda f, log_π: f)(**x)[1]),
     ),
     Mistake(
+        "g, not the reward",
+        "g is what one keeps when all is learned. What the policy is paid while it learns is log D − log(1 − D), with "
+        "the shaping in it and less log π.",
+        (
+            lambda **x: (q4()(**x)[0], q4(f=lambda g, *_: g)(**x)[1]),
+            lambda **x: (q4()(**x)[0], q4(f=lambda g, *_: g, logit=lambda f, log_π: f)(**x)[1]),
+        ),
+    ),
+    Mistake(
         "half of the reward",
         "The reward is log D − log(1 − D). log D alone is never positive, −log(1 − D) (GAIL's, for D → 1 the expert) "
         "never negative: an agent would learn to end episodes early, or to drag them out.",
@@ -239,6 +272,11 @@ MISTAKES = (
         "one step short",
         "An episode of length T has T steps, t = 0 … T−1, and T + 1 states.",
         q4(lengths=lambda lengths: lengths - 1),
+    ),
+    Mistake(
+        "one step too many",
+        "An episode of length T has T steps, t = 0 … T−1. From its last state, s_T, no step is made.",
+        q4(lengths=lambda lengths: lengths + 1),
     ),
 )
 
