@@ -2,9 +2,10 @@
 
 CartPole-v1, Acrobot-v1 and Pendulum-v1, 10 whole demonstrations. The policy is evaluated 25 times or more in the
 course of training, in 50 whole episodes, always the same, in which it takes its likeliest action, normalised (0:
-random actions, 1: the expert). The settings were chosen on other random streams than those of this table. first: CPU seconds of training to the first evaluation of .95 or more; sustained: to the
-first one from which on all are, at least ten of them; nan where that never happened. The seconds are one thread's;
-evaluations are not counted.
+random actions, 1: the expert). The settings were chosen on other random streams than those of this table.
+
+first: CPU seconds of training to the first evaluation of .95 or more; sustained: to the first one from which on all
+are, at least ten of them; nan where that never happened. The seconds are one thread's; evaluations are not counted.
 """
 
 import math
