@@ -57,8 +57,8 @@ def test_a_row_is_normalised_and_a_run_that_never_gets_there_is_a_row(gail):
 
 
 def test_ratios_are_by_seed_and_say_when_they_are_bounds(gail):
-    ours = [gail.row(record(gail, "ours", v)) for v in ([0.5] + [1.0] * 10, [1.0] * 10, [0.5] * 20)]
-    peer = [gail.row(record(gail, "peer", v)) for v in ([0.5] * 9 + [1.0], [0.5] * 30, [1.0] * 10)]
+    ours = [gail.row(record(gail, "ours", v, s)) for s, v in enumerate([[0.5] + [1.0] * 10, [1.0] * 10, [0.5] * 20])]
+    peer = [gail.row(record(gail, "peer", v, s)) for s, v in enumerate([[0.5] * 9 + [1.0], [0.5] * 30, [1.0] * 10])]
     assert gail.ratios(peer, ours, "first_s") == [(10 / 2, False), (30.5 / 1, True), None]
     assert gail.ratios(peer, ours, "sustained_s") == [(10.5 / 2, True), (30.5 / 1, True), None]
     text = gail.summary(ours + peer)

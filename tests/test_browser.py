@@ -76,8 +76,23 @@ def the_tile_puzzle_reacts_to_clicks_and_keys(notebook):
     player.screenshot(path=ARTIFACTS / "tile_player.png")
 
 
+def the_first_slider_redraws_its_figure(notebook):
+    handle = notebook.page.locator(".widget-slider .noUi-handle").first
+    handle.scroll_into_view_if_needed()
+    picture = notebook.page.locator(".widget-interact img").first
+    before = picture.get_attribute("src")
+    handle.focus()
+    notebook.page.keyboard.press("ArrowRight")
+    expect(picture).not_to_have_attribute("src", before)
+
+
 # What is played in a lecture once it has run.
-PLAYED = {"01": the_tile_puzzle_reacts_to_clicks_and_keys}
+PLAYED = {
+    "01": the_tile_puzzle_reacts_to_clicks_and_keys,
+    "02": the_first_slider_redraws_its_figure,
+    "04": the_first_slider_redraws_its_figure,
+    "05": the_first_slider_redraws_its_figure,
+}
 
 
 @pytest.mark.parametrize("path", LECTURES, ids=lambda path: path.stem)

@@ -811,7 +811,7 @@ for name, sign in (("CartPole-v1", 1), ("Acrobot-v1", -1)):
 started = time.process_time()
 _, acrobot, _ = live("Acrobot-v1", "gail", 0, 12, 6)
 slower = dict(steps=100, penalty=0.02, rounds=8, rows=256, minibatches=4, discount=0.97)
-pendulum_fit, pendulum_scores, _ = live("Pendulum-v1", "airl", 0, 27, 9, **slower)
+pendulum_fit, pendulum_scores, _ = live("Pendulum-v1", "airl", 0, 18, 9, **slower)
 print(f"Acrobot, GAIL: {acrobot.round(2)}   Pendulum, AIRL: {pendulum_scores.round(2)}   "
       f"({time.process_time() - started:.0f} CPU-seconds)")
 
@@ -1135,7 +1135,7 @@ right.set(xlabel="real steps", title="the model's error on steps it has not seen
 errors = np.array([[row["model"] for row in fit.history] for fit, _ in mailed])
 assert (errors[:, -1] < errors[:, 0] / 10).all() and airl_steps[0] == steps[-1]
 show(fig, alt=f"Left: MAIL's normalised return rises from below 0 to {final.mean():.2f} on average within {steps[-1]} "
-     "real steps; one run of AIRL without a model needs several times as many. Right: the error of the model's "
+     "real steps; one run of AIRL without a model is behind after as many. Right: the error of the model's "
      "one-step predictions falls by more than an order of magnitude.")
 
 # %% [markdown]

@@ -18,8 +18,9 @@
 # - Run the check below your answer. It tries your function on many small random instances and compares it with a slow
 #   calculation from the definition. If something is wrong, the card shows the smallest instance that went wrong, and
 #   it names the mistake if it is a known one. Try as often as you like.
-# - **More tests run at grading**, on other instances: more sessions, a single state, a single step, impossible moves,
-#   huge rewards, arrays of integers or of single precision. All of them follow the definitions below.
+# - **More tests run at grading**, on other instances: more sessions, sessions of unequal lengths, a single state, a
+#   single step, impossible moves, huge rewards, arrays of integers or of single precision. All of them follow the
+#   definitions below.
 # - Write with NumPy and SciPy, and with your own functions from this notebook, and compute in double precision, as
 #   NumPy does by itself. An answer that imports a solver from `course_utils` earns no points.
 # - The hints unfold one by one, from a nudge to nearly everything. Try before you look.

@@ -76,6 +76,8 @@ def costs(K, log_σ, x, act=act, move=move, price=price, from_state=lambda s: s,
         a = act(s, parameter(K, t, x), parameter(log_σ, t, x), x["ε"][:, t])
         prices.append(price(s, a, x["u"], x["v"]))
         s = from_state(move(s, a, x["W"], x["B"]))
+    if not prices:  # of episodes that are cut short until nothing is left
+        return np.zeros((*K.shape[:-2], len(s), 1))
     return np.stack(np.broadcast_arrays(*prices), -1)
 
 
