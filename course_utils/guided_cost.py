@@ -89,7 +89,7 @@ def policy_loss(log_π, R):
 def lcr(c):
     """Σ_t [(c_{t+1} − c_t) − (c_t − c_{t−1})]², mean over trajectories: the cost changes at a locally constant rate.
 
-    c: (N, T), costs −r(s_t) along N trajectories, T ≥ 3.  (Finn, Levine, Abbeel 2016, section 4.2)
+    c: (N, T), costs −r(s_t) along N trajectories, T ≥ 3.  (Finn, Levine, Abbeel 2016)
     """
     return _costs(c, 3).diff(n=2, dim=1).square().sum(dim=1).mean()
 
@@ -97,7 +97,7 @@ def lcr(c):
 def mono(c, slack=1.0):
     """Σ_t max(0, c_t − c_{t−1} − slack)², mean over trajectories: demonstrations should get ever cheaper.
 
-    c: (N, T), T ≥ 2; for the demonstrations only.  (Finn, Levine, Abbeel 2016, section 4.2, where slack = 1)
+    c: (N, T), T ≥ 2; for the demonstrations only.  (Finn, Levine, Abbeel 2016, where slack = 1)
     """
     return (_costs(c, 2).diff(dim=1) - slack).clamp(min=0).square().sum(dim=1).mean()
 
@@ -327,8 +327,9 @@ def guided_cost_learning(
 ):
     """Learn a reward r_θ(s) of raw observations, and a policy, from demonstrations (`experts.Demonstrations`).
 
-    In turns: `policy_updates` PPO steps on r_θ − temperature · log π, each on one whole episode in each of `copies`
-    environments, and `reward_steps` gradient steps on the demonstrations' likelihood, p(τ) ∝ e^{R(τ)/temperature}.
+    In turns: `policy_updates` PPO steps on r_θ − temperature · log(π/ρ), each on one whole episode in each of `copies`
+    environments, and `reward_steps` gradient steps on the likelihood of p(τ) ∝ e^{R(τ)/temperature} Π_t ρ(a_t), where ρ
+    is `Policy.log_prior`: a constant for discrete actions.
     Samples: those of the last `memory` policies (older ones cost time and weigh nothing) and the demonstrations, whose
     density is that of a policy cloned from them.  Every start has a Z of its own: where observations are states, the
     policies start where the demonstrations did, and weights are normalised start by start; elsewhere (Acrobot,
@@ -339,8 +340,9 @@ def guided_cost_learning(
     a planner would believe anything; the learning rate falls to 0, and the reward returned is a running average
     (`average`) over the iterations.  lcr_weight, mono_weight: the paper's regularisers; ppo: further arguments of PPO.
     callback(iteration, learner) is called after each iteration.  history: per iteration the feature gap
-    E_D R − Σ w̄ R, the loss, the untempered effective sample size, the exponent α of the weights, the lowest and
-    highest proposal balance, the policy's entropy, and the true return of its batch, from which nothing is learned.
+    E_D R − Σ w̄ R; the loss, −log-likelihood of a demonstration up to its own Σ log ρ, a constant; the untempered
+    effective sample size, the exponent α of the weights, the lowest and highest proposal balance, the policy's entropy,
+    and the true return of its batch, from which nothing is learned.
     """
     learner, history = GuidedCostLearner(name, demos, rng, **settings), {}
     rate = learner.optimiser.param_groups[0]["lr"]
