@@ -330,7 +330,7 @@ def guided_cost_learning(
     In turns: `policy_updates` PPO steps on r_θ − temperature · log(π/ρ), each on one whole episode in each of `copies`
     environments, and `reward_steps` gradient steps on the likelihood of p(τ) ∝ e^{R(τ)/temperature} Π_t ρ(a_t), where ρ
     is `Policy.log_prior`: a constant for discrete actions.
-    Samples: those of the last `memory` policies (older ones cost time and weigh nothing) and the demonstrations, whose
+    Samples: those of the last `memory` policies (math.inf keeps all, which costs time) and the demonstrations, whose
     density is that of a policy cloned from them.  Every start has a Z of its own: where observations are states, the
     policies start where the demonstrations did, and weights are normalised start by start; elsewhere (Acrobot,
     Pendulum) all starts share one, and demonstrations of which steps were left out are not among the samples.

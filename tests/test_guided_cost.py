@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -298,6 +299,15 @@ def test_first_episodes_against_loops():
                 break
     assert torch.equal(τ.obs, torch.stack(expected)) and τ.of.tolist() == of and τ.n == 5
     assert len(of) < 300  # some did end
+
+
+def test_memory_says_how_many_past_policies_stay_in_the_mixture():
+    for memory, kept in ((2, 2), (math.inf, 5)):
+        demos, learner = small(memory=memory)
+        for _ in range(5):
+            learner.improve_policy()
+        assert len(learner.mixture.proposals) == kept + 1  # and the demonstrations, the first of them
+        assert learner.mixture.counts()[0] == len(demos.lengths)
 
 
 def test_mixture_holds_every_density_at_every_sample():
