@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from course_utils import environments
-from course_utils.networks import Policy, mlp, to_tensor, torch_generator
+from course_utils.experts import check_demonstrations
+from course_utils.networks import Policy, check_counts, mlp, to_tensor, torch_generator
 from course_utils.ppo import PPO
 
 
@@ -153,9 +154,12 @@ def imitate(
     method: "gail" or "airl"; reward: of the logit. An iteration is one batch of the policy, `rounds` steps of the
     discriminator on `rows` experts and as many policy steps, and one PPO update. The learning rates fall to 0.
     callback(iteration, learner, discriminator) is called after each. ppo: further arguments of PPO.
+    Raises ValueError for an unknown method, and for demonstrations that are not of this task.
     """
     if method not in DISCRIMINATORS:
         raise ValueError(f"method is {' or '.join(map(repr, DISCRIMINATORS))}, got {method!r}")
+    check_counts(iterations=iterations, copies=copies, rounds=rounds, rows=rows)
+    check_demonstrations(name, demos)
     learner = PPO(environments.make(name, copies), rng, hidden=hidden, **ppo)
     discriminator = DISCRIMINATORS[method](learner.policy, rng, learner.discount, hidden)
     optimiser = torch.optim.Adam(discriminator.parameters(), lr=learning_rate)
@@ -203,12 +207,7 @@ def discriminator_step(discriminator, optimiser, expert, ours, rows, penalty, ge
 
 
 def expert_transitions(demos, policy):
-    """Demonstrations as the tensors obs, actions, next_obs, terminated, checked against what the policy takes."""
+    """Demonstrations as the tensors obs, actions, next_obs, terminated."""
     obs, next_obs, terminated = to_tensor(demos.obs), to_tensor(demos.next_obs), torch.as_tensor(demos.terminated)
     actions = torch.as_tensor(np.asarray(demos.actions), dtype=torch.int64 if policy.discrete else torch.float32)
-    if obs.ndim != 2 or obs.shape[1] != policy.n_in or not len(obs) == len(next_obs) == len(actions) == len(terminated):
-        raise ValueError(
-            f"demonstrations need obs and next_obs (M, {policy.n_in}) and as many actions and terminated, got "
-            f"{tuple(obs.shape)}, {tuple(next_obs.shape)}, {tuple(actions.shape)}, {tuple(terminated.shape)}"
-        )
     return obs, actions, next_obs, terminated

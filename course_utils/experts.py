@@ -28,8 +28,9 @@ FOLDER = Path(__file__).resolve().parents[1] / "data" / "experts"
 class Demonstrations:
     """Steps of an expert's n episodes: M rows, sorted by episode and then by time.
 
-    obs (M, d), actions (M,) or (M, k), next_obs (M, d) before any reset; time (M,): the step's number in its episode,
-    from 0; episode (M,): 0 … n-1.  lengths, returns (n,): of the whole episodes, not only of the steps kept.
+    obs (M, d), actions (M,) or (M, k), next_obs (M, d) before any reset; terminated (M,): did the step end its episode,
+    other than by time; time (M,): the step's number in its episode, from 0; episode (M,): 0 … n-1.
+    lengths, returns, ended (n,): of the whole episodes, not only of the steps kept; ended: did it terminate.
     """
 
     obs: np.ndarray
@@ -186,6 +187,27 @@ def whole_episodes(name, n, act, rng):
         steps.append((obs, actions, info["final_obs"], terminated, reward, running))
         obs, running = following, running & ~(terminated | truncated)
     return [np.stack(column) for column in zip(*steps, strict=True)]
+
+
+def check_demonstrations(name, demos):
+    """Raises ValueError, which says what was expected, unless demos can be demonstrations of the task `name`."""
+    env = make(name, 1)
+    d, space, M = env.single_observation_space.shape[0], env.single_action_space, len(demos.obs)
+    if M == 0 or len(demos.lengths) == 0:
+        raise ValueError(f"{name}: there are no demonstrations, not a single step")
+    columns = [np.asarray(x) for x in (demos.obs, demos.next_obs, demos.actions, demos.terminated)]
+    obs, next_obs, actions, terminated = columns
+    expected = [(M, d), (M, d), (M, *space.shape), (M,)]
+    if [x.shape for x in columns] != expected:
+        raise ValueError(
+            f"{name}: demonstrations need obs and next_obs (M, {d}), and as many actions {expected[2]} and terminated; "
+            f"got obs {obs.shape}, next_obs {next_obs.shape}, actions {actions.shape}, terminated {terminated.shape}"
+        )
+    wrong = sum(int((~np.isfinite(x)).sum()) for x in (obs, next_obs, actions))
+    if wrong:
+        raise ValueError(f"{name}: {wrong} numbers in the demonstrations are NaN or infinite")
+    if isinstance(space, Discrete) and not np.isin(actions, np.arange(space.n)).all():
+        raise ValueError(f"{name}: the actions are 0 … {space.n - 1}; the demonstrations have {np.unique(actions)}")
 
 
 def demonstrations(name, n, rng, every=1):

@@ -17,7 +17,8 @@ import torch
 from torch import nn
 
 from course_utils import environments
-from course_utils.networks import Policy, RunningNorm, mlp, to_tensor, torch_generator
+from course_utils.experts import check_demonstrations
+from course_utils.networks import Policy, RunningNorm, check_counts, mlp, to_tensor, torch_generator
 from course_utils.ppo import PPO
 
 
@@ -245,6 +246,10 @@ class GuidedCostLearner:
         self, name, demos, rng, *, temperature=0.1, copies=48, memory=4, least_ess=0.95, learning_rate=2e-3,
         l2=0.005, l2_elsewhere=0.02, lcr_weight=0.0, mono_weight=0.0, hidden=(64, 64), sharpness=2.0, **ppo,
     ):  # fmt: skip
+        check_counts(copies=copies)
+        check_demonstrations(name, demos)
+        if memory < 1 or not temperature > 0:
+            raise ValueError(f"memory must be at least 1 and temperature positive, got {memory} and {temperature}")
         self.temperature, self.memory, self.least_ess = temperature, memory, least_ess
         self.l2, self.l2_elsewhere, self.lcr_weight, self.mono_weight = l2, l2_elsewhere, lcr_weight, mono_weight
         self.demo, n = from_demonstrations(demos), len(demos.lengths)
@@ -344,6 +349,7 @@ def guided_cost_learning(
     effective sample size, the exponent α of the weights, the lowest and highest proposal balance, the policy's entropy,
     and the true return of its batch, from which nothing is learned.
     """
+    check_counts(iterations=iterations, policy_updates=policy_updates, reward_steps=reward_steps)
     learner, history = GuidedCostLearner(name, demos, rng, **settings), {}
     rate = learner.optimiser.param_groups[0]["lr"]
     for i in range(iterations):

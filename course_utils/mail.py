@@ -15,7 +15,8 @@ from torch import nn
 
 from course_utils import environments
 from course_utils.adversarial import Fit, airl_reward, discriminator_step, expert_transitions
-from course_utils.networks import RunningNorm, mlp, torch_generator
+from course_utils.experts import check_demonstrations
+from course_utils.networks import RunningNorm, check_counts, mlp, torch_generator
 from course_utils.ppo import PPO, advantages
 
 
@@ -203,6 +204,8 @@ def mail(
     callback(iteration, learner, model, discriminator) is called after each.
     Raises ValueError for discrete actions, or for demonstrations that are not of this task.
     """
+    check_counts(iterations=iterations, copies=copies, rounds=rounds, policy_rounds=policy_rounds, recent=recent)
+    check_demonstrations(name, demos)
     learner = PPO(environments.make(name, copies), rng, hidden=hidden, steps=steps, discount=discount)
     policy, generator = learner.policy, torch_generator(rng)
     model, discriminator = ForwardModel(policy, rng, hidden), RatioDiscriminator(policy, rng, hidden)

@@ -19,6 +19,13 @@ def torch_generator(rng):
     return torch.Generator().manual_seed(int(rng.integers(2**63 - 1)))
 
 
+def check_counts(**counts):
+    """Raises ValueError unless all are whole numbers of at least 1."""
+    for name, n in counts.items():
+        if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 1:
+            raise ValueError(f"{name} must be a whole number of at least 1, got {n!r}")
+
+
 def to_tensor(x):
     """A NumPy array as a tensor in single precision."""
     return torch.as_tensor(np.asarray(x), dtype=torch.float32)
@@ -33,7 +40,7 @@ def mlp(sizes, rng, activation=nn.Tanh, last_gain=1.0):
         raise ValueError(f"a network needs at least the sizes of its input and its output, got {tuple(sizes)}")
     generator, layers = torch_generator(rng), []
     for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
-        linear = nn.Linear(n_in, n_out)
+        linear = nn.utils.skip_init(nn.Linear, n_in, n_out)  # nothing drawn from torch's own generator
         nn.init.orthogonal_(linear.weight, math.sqrt(2), generator=generator)
         nn.init.zeros_(linear.bias)
         layers += [linear, activation()]

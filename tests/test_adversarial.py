@@ -20,6 +20,8 @@ from course_utils.adversarial import (
     slope_penalty,
 )
 from course_utils.experts import demonstrations, normalised_return
+from course_utils.guided_cost import guided_cost_learning
+from course_utils.mail import mail
 from course_utils.mdp import TabularMDP
 from course_utils.networks import Policy, torch_generator
 from course_utils.ppo import evaluate
@@ -172,13 +174,70 @@ def test_the_rng_decides_everything():
     assert trained(0) == trained(0) != trained(1)
 
 
-def test_odd_input_is_refused():
+def test_a_method_that_is_not_there():
     rng = np.random.default_rng(0)
-    demos = demonstrations("CartPole-v1", 1, rng)
     with pytest.raises(ValueError, match="'gail' or 'airl', got 'gan'"):
-        imitate("CartPole-v1", demos, rng, "gan")
-    with pytest.raises(ValueError, match=r"obs and next_obs \(M, 3\)"):
-        imitate("Pendulum-v1", demos, rng)
-    short = dataclasses.replace(demos, actions=demos.actions[:-1])
-    with pytest.raises(ValueError, match="as many actions"):
-        imitate("CartPole-v1", short, rng)
+        imitate("CartPole-v1", demonstrations("CartPole-v1", 1, rng), rng, "gan")
+
+
+def swapped(demos, **changes):
+    return dataclasses.replace(demos, **{key: change(getattr(demos, key)) for key, change in changes.items()})
+
+
+def with_nan(x):
+    return np.where(np.arange(x.size).reshape(x.shape) == 3, np.nan, x)
+
+
+BAD = [
+    (lambda d: swapped(d, obs=lambda x: x[:, :2]), r"obs and next_obs \(M, 3\)"),
+    (lambda d: swapped(d, next_obs=lambda x: x[:, :2]), r"next_obs \(200, 2\)"),
+    (lambda d: swapped(d, actions=lambda x: x[:, 0]), r"as many actions \(200, 1\)"),
+    (lambda d: swapped(d, actions=lambda x: x[:-1]), r"actions \(199, 1\)"),
+    (lambda d: swapped(d, actions=with_nan), "1 numbers in the demonstrations are NaN"),
+    (lambda d: swapped(d, obs=with_nan), "1 numbers in the demonstrations are NaN"),
+    (lambda d: dataclasses.replace(d, **{k: getattr(d, k)[:0] for k in vars(d)}), "no demonstrations"),
+]
+
+
+@pytest.mark.parametrize("learn", [imitate, guided_cost_learning, mail], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("spoil, words", BAD, ids=[words for _, words in BAD])
+def test_odd_demonstrations_are_refused_by_all_three(learn, spoil, words):
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match=words):
+        learn("Pendulum-v1", spoil(demonstrations("Pendulum-v1", 1, rng)), rng)
+
+
+def test_actions_that_are_not_there_are_refused():
+    rng = np.random.default_rng(0)
+    demos = swapped(demonstrations("CartPole-v1", 1, rng), actions=lambda x: x + 1)
+    with pytest.raises(ValueError, match=r"actions are 0 … 1; the demonstrations have \[1 2\]"):
+        imitate("CartPole-v1", demos, rng)
+
+
+@pytest.mark.parametrize(
+    "learn, setting",
+    [
+        (imitate, dict(iterations=0)),
+        (imitate, dict(rounds=0)),
+        (imitate, dict(rows=2.5)),
+        (mail, dict(iterations=0)),
+        (mail, dict(policy_rounds=0)),
+        (mail, dict(recent=0)),
+        (guided_cost_learning, dict(iterations=0)),
+        (guided_cost_learning, dict(reward_steps=0)),
+        (guided_cost_learning, dict(memory=0)),
+        (guided_cost_learning, dict(temperature=0.0)),
+    ],
+    ids=str,
+)
+def test_settings_with_which_nothing_could_be_learned(learn, setting):
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match=next(iter(setting))):
+        learn("Pendulum-v1", demonstrations("Pendulum-v1", 1, rng), rng, **setting)
+
+
+def test_torchs_own_generator_is_left_alone():
+    before = torch.get_rng_state()
+    rng = np.random.default_rng(0)
+    imitate("Pendulum-v1", demonstrations("Pendulum-v1", 1, rng), rng, iterations=1, copies=2)
+    assert torch.equal(before, torch.get_rng_state())

@@ -1,7 +1,5 @@
 """MAIL: gradients through a model against finite differences, and what the whole loop does."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -244,7 +242,7 @@ def test_a_short_training_beats_the_random_policy_on_every_seed():
 
 
 def test_discrete_actions_are_refused_with_the_reason():
-    demos = SimpleNamespace(obs=np.zeros((5, 4)), actions=np.zeros(5), next_obs=np.zeros((5, 4)))
+    demos = demonstrations("CartPole-v1", 1, np.random.default_rng(0))
     with pytest.raises(ValueError, match="derivative.*reparameterisation"):
         mail("CartPole-v1", demos, np.random.default_rng(0))
     with pytest.raises(ValueError, match="derivative"):
