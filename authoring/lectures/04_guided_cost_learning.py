@@ -36,7 +36,7 @@ from course_utils.experts import demonstrations, normalised_return
 from course_utils.guided_cost import GuidedCost, GuidedCostLearner, from_demonstrations
 from course_utils.mdp import TabularMDP
 from course_utils.navigation import START, navigation_reward, navigation_step
-from course_utils.networks import Policy, RunningNorm, mlp, torch_generator
+from course_utils.networks import Policy, RunningNorm, check_counts, mlp, torch_generator
 from course_utils.planning import occupancy, soft_value_iteration, value_iteration
 from course_utils.plotting import show
 from course_utils.sessions import chosen, enumerate_sessions, total
