@@ -689,7 +689,7 @@ for seed in range(5):
 # From here on nothing is exact: occupancies are batches of steps, the discriminator is a network, and the policy learns
 # by PPO (a policy gradient that takes careful steps) from what the discriminator says. One iteration of the course's
 # `imitate` is: collect steps with the policy; a few discriminator steps, as below; turn logits into rewards; one PPO
-# update. The reward is the logit, for GAIL as well as for AIRL: the table says what that descends. The penalty on the
+# update. The reward is the logit, for GAIL as well as for AIRL: (4) says what that descends. The penalty on the
 # slope of the logit keeps the classifier smooth: a perfect one is a cliff, and a cliff
 # teaches nothing to those who stand far below it.
 
@@ -720,19 +720,19 @@ def live(name, method, seed, iterations, every, keep=(), **options):
     return fit, np.array(scores), kept
 
 # %% [markdown]
-# **CartPole, live** (*statistical*, 5 seeds). Returns are normalised: 0 is what random actions earn, 1 what the expert
+# **CartPole, live** (*statistical*: GAIL, 5 seeds; the single run of AIRL is an illustration, its five seeds are in
+# the table below). Returns are normalised: 0 is what random actions earn, 1 what the expert
 # earns. The discriminator never sees the reward, and the policy sees nothing but the discriminator.
 
 # %%
-started, cartpole = time.process_time(), {}
-for method in ("gail", "airl"):
-    cartpole[method] = [live("CartPole-v1", method, seed, 18, 9, keep=(4, 18) if seed == 0 else ())
-                        for seed in range(5)]
-    curves = np.array([scores for _, scores, _ in cartpole[method]])  # (seeds, looks)
-    print(f"{method}: at the last look {curves[:, -1].mean():.2f} ± {curves[:, -1].std(ddof=1):.2f}, "
-          f"the best look of each seed {curves.max(axis=1).round(2)}")
-    assert (curves.max(axis=1) > 0.9).sum() >= 3 and curves[:, -1].mean() > 0.6
-print(f"{time.process_time() - started:.0f} CPU-seconds for ten runs")
+started = time.process_time()
+cartpole = {"gail": [live("CartPole-v1", "gail", seed, 18, 9, keep=(4, 18) if seed == 0 else ()) for seed in range(5)],
+            "airl": [live("CartPole-v1", "airl", 0, 18, 9)]}
+curves = np.array([scores for _, scores, _ in cartpole["gail"]])  # (seeds, looks)
+print(f"GAIL: at the last look {curves[:, -1].mean():.2f} ± {curves[:, -1].std(ddof=1):.2f}, "
+      f"the best look of each seed {curves.max(axis=1).round(2)}; AIRL, one run: {cartpole['airl'][0][1].round(2)} "
+      f"({time.process_time() - started:.0f} CPU-seconds)")
+assert (curves.max(axis=1) > 0.8).all() and curves[:, -1].mean() > 0.8
 
 # %% [markdown]
 # What has it learned? Here is $D$ over the pole's angle and angular velocity, for the action *push right*, the cart
@@ -766,11 +766,11 @@ fig.colorbar(image, ax=axes[1], label="D → 1: expert")
 for method, colour in (("gail", "tab:green"), ("airl", "tab:red")):
     for seed, (_, scores, _) in enumerate(cartpole[method]):
         axes[2].plot([9, 18], scores, "o-", color=colour, alpha=0.6, label=method.upper() if seed == 0 else None)
-axes[2].set(xlabel="iteration", title="normalised return, 5 seeds", ylim=(-0.05, 1.05), xticks=[9, 18], xlim=(8, 19))
+axes[2].set(xlabel="iteration", title="normalised return: 5 seeds of GAIL, 1 of AIRL", ylim=(-0.05, 1.05), xticks=[9, 18], xlim=(8, 19))
 axes[2].legend(loc="lower right")
 show(fig, alt="Left: GAIL's discriminator early, a smooth surface not far from one half; the expert's states are a "
      "small cloud around 0, the policy's a wide one. Middle: at the end the clouds overlap. Right: normalised returns "
-     "of five seeds each of GAIL and AIRL at two looks; most end at 1.",
+     f"of five seeds of GAIL, {curves[:, -1].mean():.2f} on average at the last look, and of one run of AIRL.",
      caption="Away from the dots D is a guess: nobody was ever there.")
 
 # %% [markdown]
@@ -860,8 +860,10 @@ for task in ("CartPole-v1", "Acrobot-v1", "Pendulum-v1"):
 # demonstrations, of each of which only every 20th step is kept, as Ho and Ermon did. All tasks share their settings,
 # and every method sees the same demonstrations. The rows are stored with how they were made; here they are, with the
 # published means below ours. **Those are from older versions of the tasks (CartPole-v0 ends after 200 steps), other
-# experts and longer training: compare shapes, not numbers.** With one demonstration GAIL is ahead of BC on every task,
-# in both. One shape differs: on MountainCar, with ten demonstrations, our BC is ahead of our GAIL; theirs is not.
+# experts and longer training: compare shapes, not numbers.** With one demonstration GAIL is on average ahead of BC on
+# every task, in both. One shape differs: on MountainCar, with ten demonstrations, our BC is ahead of our GAIL; theirs is not.
+# (An observation from a look at whole episodes, not a test: from most starts our expert opens with a few steps to the
+# right, near velocity 0. Our GAIL misses this opening, and then needs one more swing.)
 
 # %%
 rows, study = load_table("classic-control"), find("classic-control").module
@@ -900,7 +902,8 @@ axes[0, 0].set(ylabel="normalised return")
 axes[1, 0].set(ylabel="return")
 axes[0, 0].legend(loc="lower right", ncols=2)
 show(fig, alt="Top: normalised returns of four methods on three tasks against the number of demonstrations, mean and "
-     "standard deviation over seeds. Behavioural cloning is behind GAIL with one demonstration and catches up. "
+     "standard deviation over seeds. Behavioural cloning is behind GAIL with one demonstration and catches up; on MountainCar it "
+     "overtakes. "
      "Bottom: the published returns of behavioural cloning and GAIL; there GAIL stays ahead.")
 
 # %% [markdown]
@@ -1091,7 +1094,7 @@ for T, r, b in zip(horizons, ratio, ratio_baseline, strict=True):
     print(f"T = {T:2d}: score function / pathwise {r.mean():7.0f} ± {r.std(ddof=1):5.0f}, "
           f"with a baseline {b.mean():5.0f} ± {b.std(ddof=1):4.0f}")
 assert 0.5 < surprise.mean() < 2  # they differ by no more than their noise: the same gradient
-assert ratio.min() > 50 and ratio_baseline.min() > 3  # at every seed and horizon
+assert ratio.mean(axis=1).min() > 100 and ratio.min() > 50 and ratio_baseline.min() > 3  # at every seed and horizon
 assert (np.diff(ratio.mean(axis=1)) < 0).all()  # … and the advantage shrinks with the length
 
 # %% [markdown]
@@ -1180,16 +1183,27 @@ left.plot(airl_steps, pendulum_scores, "s--", color="tab:red", label="AIRL, no m
 left.plot([], [], "o-", color="tab:purple", label="MAIL, 5 seeds")
 left.set(xlabel="real steps", ylabel="normalised return", title="Pendulum, 10 demonstrations", ylim=(-0.5, 1.1))
 left.legend(loc="lower right")
-right.set(xlabel="real steps", title="the model's error on steps it has not seen")
+right.set(xlabel="real steps", ylabel="loss", title="the model's error on steps it has not seen")
 errors = np.array([[row["model"] for row in fit.history] for fit, _ in mailed])
 assert (errors[:, -1] < errors[:, 0] / 10).all() and airl_steps[0] == steps[-1]
+assert pendulum_scores[0] < final.min()  # one run: an illustration
 show(fig, alt=f"Left: MAIL's normalised return rises from below 0 to {final.mean():.2f} on average within {steps[-1]} "
      "real steps; one run of AIRL without a model is behind after as many. Right: the error of the model's "
      "one-step predictions falls by more than an order of magnitude.")
 
 # %% [markdown]
+# **Does it get there in the end?** (*table*). These runs are short. In the longer ones of section 5 MAIL's last policies
+# are at the expert's level on average; but not every seed is *sustained*: some still dip below .95 on the way.
+
+# %%
+mail_rows = [row for row in longer if row["method"] == "mail"]
+finals, kept_up = np.array([row["final"] for row in mail_rows]), [np.isfinite(row["sustained"]) for row in mail_rows]
+print(f"MAIL: {finals.mean():.3f} ± {finals.std(ddof=1):.3f}; sustained by {sum(kept_up)} of {len(kept_up)} seeds")
+assert len(mail_rows) >= 5 and finals.mean() > 0.95 and 2 * sum(kept_up) > len(kept_up) > sum(kept_up)
+
+# %% [markdown]
 # <details><summary><b>Quick question 5.</b>
-# MAIL's gradient is a hundred times less noisy. Why does not everybody use it?</summary>
+# In the square, MAIL's kind of gradient is a hundred times less noisy. Why does not everybody use it?</summary>
 #
 # It is the gradient of the wrong thing as long as the model is wrong, it needs actions that one can differentiate,
 # and it explodes where the world is chaotic. The score function needs nothing but the numbers, and is right on
