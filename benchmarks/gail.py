@@ -255,7 +255,9 @@ def store(rows, records, seeds, budget, folder=HERE / "results"):
         "peer_versions": next(record["versions"] for record in records if record["who"] == "peer"),
     }
     fewest = min(sum((r["task"], r["who"]) == (task, "peer") for r in rows) for task in tasks)
-    how["note"] = f"{budget:g} CPU-s for each of the peer's runs, all alike; at least {fewest} of its seeds in each task"
+    how["note"] = (
+        f"{budget:g} CPU-s for each of the peer's runs, all alike; at least {fewest} of its seeds in each task"
+    )
     text = json.dumps(how, indent=2, ensure_ascii=False)
     lines = [json.dumps({key: r[key] for key in ("task", "who", "seed", "curve")}) for r in records]
     curves = '  "curves: steps, CPU-s, mean return": [\n    ' + ",\n    ".join(lines) + "\n  ]"
