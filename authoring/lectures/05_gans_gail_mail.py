@@ -862,8 +862,8 @@ for task in ("CartPole-v1", "Acrobot-v1", "Pendulum-v1"):
 # and every method sees the same demonstrations. The rows are stored with how they were made; here they are, with the
 # published means below ours. **Those are from older versions of the tasks (CartPole-v0 ends after 200 steps), other
 # experts and longer training: compare shapes, not numbers.** With one demonstration GAIL is on average ahead of BC on
-# every task, in both. One shape differs: on MountainCar, with ten demonstrations, our BC is ahead of our GAIL;
-# theirs is not.
+# every task, in both. Shapes differ as well: from four demonstrations on our BC is level with our GAIL on CartPole or
+# ahead of it, and ahead on MountainCar; theirs is behind everywhere.
 # (An observation from a look at whole episodes, not a test: from most starts our expert opens with a few steps to the
 # right, near velocity 0. Our GAIL misses this opening, and then needs one more swing.)
 
@@ -885,9 +885,10 @@ def entries(task, method, n):
 for task in tasks:
     assert all(len(entries(task, method, n)) >= 5 for method in METHODS for n in NUMBERS)  # seeds
     assert entries(task, "gail", 1).mean() > entries(task, "bc", 1).mean()  # one demonstration: GAIL is ahead, ours …
-    assert study.PUBLISHED[task, "gail"][0] > study.PUBLISHED[task, "bc"][0]  # … and theirs
-assert entries("MountainCar-v0", "bc", 10).mean() > entries("MountainCar-v0", "gail", 10).mean()  # here we differ
-assert study.PUBLISHED["MountainCar-v0", "gail"][3] > study.PUBLISHED["MountainCar-v0", "bc"][3]
+    assert (np.array(study.PUBLISHED[task, "gail"]) > study.PUBLISHED[task, "bc"]).all()  # … and theirs, always
+for n in (4, 7, 10):  # here we differ
+    assert entries("CartPole-v1", "bc", n).mean() >= entries("CartPole-v1", "gail", n).mean()
+    assert entries("MountainCar-v0", "bc", n).mean() > entries("MountainCar-v0", "gail", n).mean()
 
 # %%
 fig, axes = plt.subplots(2, len(tasks), figsize=(12, 5.6), layout="constrained")
