@@ -228,7 +228,7 @@ def test_actions_that_are_not_there_are_refused():
         (guided_cost_learning, dict(memory=0)),
         (guided_cost_learning, dict(temperature=0.0)),
     ],
-    ids=str,
+    ids=lambda x: getattr(x, "__name__", str(x)),
 )
 def test_settings_with_which_nothing_could_be_learned(learn, setting):
     rng = np.random.default_rng(0)
