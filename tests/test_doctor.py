@@ -32,7 +32,8 @@ def test_nothing_is_missing_where_the_tests_run(capsys):
 
 
 def test_a_missing_package_makes_the_exit_code_1(monkeypatch, capsys):
-    monkeypatch.setattr(doctor, "installed", lambda name: None if name == "ipywidgets" else "0")
+    here = doctor.installed
+    monkeypatch.setattr(doctor, "installed", lambda name: None if name == "ipywidgets" else here(name))
     assert doctor.main() == 1
     report = capsys.readouterr().out
     assert "missing   packages" in report and "ipywidgets" in report and "pip install" in report
