@@ -37,16 +37,13 @@ from peers.evaluation import EPISODES, Stopwatch  # noqa: E402
 
 from course_utils import adversarial, environments, experts, networks, ppo, studies  # noqa: E402
 
-GOOD, LAST = 0.95, 10
+STUDY = studies.find("adversarial").module  # the same level, settings and definition of "sustained"
+GOOD, LAST = STUDY.LEVEL, STUDY.LAST
 DEMONSTRATIONS = 10
 SEEDS = 5
 BUDGET = 120  # CPU seconds of each of the peer's runs
 COPIES = 32
-TASKS = {  # our arguments
-    "CartPole-v1": dict(iterations=50, steps=128, rounds=8),
-    "Acrobot-v1": dict(iterations=60),
-    "Pendulum-v1": dict(iterations=90, steps=128),
-}
+TASKS = {task: ours for (task, method), ours in STUDY.SETTINGS.items() if method == "gail"}
 EVERY = 2  # iterations of ours between two evaluations
 STREAMS = {"demonstrations": 1, "training": 2}  # random numbers of their own for each
 
@@ -59,15 +56,13 @@ PEER_PACKAGES = ["imitation==1.0.1", "setuptools<81", "gymnasium[mujoco]==0.29.1
 # ---- what a run tells
 
 
-def times(curve, good=GOOD, last=LAST):
-    """CPU-s of the first evaluation ≥ good, and of the first from which on all are, if these are at least `last`.
+def times(curve):
+    """CPU-s of the first evaluation ≥ GOOD, and of the first from which on all are, if these are at least LAST.
 
     curve: (steps, CPU-s, normalised return) of each evaluation, in order.  Infinite where there is none.
     """
-    first = next((seconds for _, seconds, value in curve if value >= good), math.inf)
-    failures = [i for i, (_, _, value) in enumerate(curve) if value < good]
-    rest = curve[failures[-1] + 1 if failures else 0 :]
-    return first, rest[0][1] if len(rest) >= last else math.inf
+    found = STUDY.milestones([(seconds, value) for _, seconds, value in curve]) if curve else (math.nan, math.nan)
+    return tuple(math.inf if math.isnan(seconds) else seconds for seconds in found)
 
 
 def row(record):
