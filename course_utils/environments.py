@@ -1,7 +1,7 @@
-"""Five control tasks, n copies of each at once, in NumPy.
+"""Five control tasks, n copies of each at once, in NumPy, and two of gymnasium's own.
 
 The dynamics, rewards, starts and time limits of CartPole-v1, Acrobot-v1, MountainCar-v0 and Pendulum-v1 are gymnasium's
-own; that is tested step for step.  Navigation-v0 is ours.  All speak gymnasium's vector interface:
+own; that is tested step for step.  Navigation-v0 is ours.  All speak the vector interface of vectorised.py:
 
     env = make("CartPole-v1", 32)
     obs, info = env.reset(seed=0)                                   # (32, 4)
@@ -11,113 +11,17 @@ An episode that ends starts anew in the same step: `obs` is then already the fir
 `info["final_obs"]` (n, d) is, for every copy, the observation that the step led to.
 """
 
-import copy
 import difflib
 
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Discrete
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
 
 from course_utils import navigation
 from course_utils.navigation import Navigation, navigation_picture, navigation_reward
+from course_utils.vectorised import Task, Wrapped
 
 __all__ = ["TASKS", "Navigation", "make", "navigation_picture", "navigation_reward"]
-
-
-class Task(VectorEnv):
-    """n copies of one task.  A task says what happens: draw, dynamics and observe; this class does the rest.
-
-    state (n, k): the copies' states.  time_limit: the step in which an episode is truncated.
-    reset(seed=…, options={"state": (n, k)}) seeds the generator of the starts, or sets the states.
-    Observations are float64.  Continuous actions are clipped to their box.
-    """
-
-    metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}
-    name: str
-    time_limit: int
-    n_state: int  # k
-    high: np.ndarray  # (d,) bounds of the observations; the lower ones are -high unless `low` says otherwise
-    low = None
-    single_action_space: gymnasium.Space
-
-    def __init__(self, num_envs=1, max_episode_steps=None):
-        if num_envs < 1:
-            raise ValueError(f"the number of copies must be at least 1, got {num_envs}")
-        self.num_envs = num_envs
-        self.time_limit = self.time_limit if max_episode_steps is None else max_episode_steps
-        high = np.asarray(self.high, dtype=float)
-        self.single_observation_space = Box(-high if self.low is None else np.array(self.low), high, dtype=np.float64)
-        self.single_action_space = copy.deepcopy(self.single_action_space)  # it has a generator of its own
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
-        self._state = None
-
-    def draw(self, n):
-        """n states to start from, (n, k), drawn with self.np_random."""
-        raise NotImplementedError
-
-    def dynamics(self, state, actions):
-        """(n, k), (n,) or (n, m) → the next states (n, k), a new array; the rewards (n,); which episodes end (n,)."""
-        raise NotImplementedError
-
-    def observe(self, state):
-        """(n, k) → (n, d)."""
-        return state.copy()
-
-    @property
-    def state(self):
-        """The copies' states (n, k)."""
-        if self._state is None:
-            raise RuntimeError("call reset() first")
-        return self._state.copy()
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        options = dict(options or {})
-        state = options.pop("state", None)
-        if options:
-            raise ValueError(f'reset knows the option "state" only, got {sorted(options)}')
-        self._state = self.draw(self.num_envs) if state is None else self._checked_state(state)
-        self._t = np.zeros(self.num_envs, dtype=int)
-        return self.observe(self._state), {}
-
-    def step(self, actions):
-        state, reward, terminated = self.dynamics(self.state, self._checked_actions(actions))
-        self._t += 1
-        truncated = self._t >= self.time_limit
-        final_obs = self.observe(state)
-        obs = final_obs.copy()
-        over = np.flatnonzero(terminated | truncated)
-        if over.size:
-            state[over] = self.draw(over.size)
-            obs[over] = self.observe(state[over])
-            self._t[over] = 0
-        self._state = state
-        return obs, reward, terminated, truncated, {"final_obs": final_obs}
-
-    def _checked_state(self, state):
-        state = np.array(state, dtype=float)
-        if state.shape != (self.num_envs, self.n_state) or not np.isfinite(state).all():
-            expected = (self.num_envs, self.n_state)
-            raise ValueError(f"{self.name}: the states must be finite numbers {expected}; got {state.shape}: {state}")
-        return state
-
-    def _checked_actions(self, actions):
-        actions, space = np.asarray(actions), self.single_action_space
-        expected = (self.num_envs, *space.shape)
-        if actions.shape != expected:
-            raise ValueError(f"{self.name}: the actions must have the shape {expected}; got {actions.shape}")
-        if isinstance(space, Discrete):
-            if actions.dtype.kind not in "iu":
-                raise ValueError(f"{self.name}: the actions must be whole numbers; got {actions.dtype}")
-            if actions.min() < 0 or actions.max() >= space.n:
-                raise ValueError(f"{self.name}: the actions must be 0 … {space.n - 1}; got {np.unique(actions)}")
-            return actions
-        if actions.dtype.kind not in "fiu" or not np.isfinite(actions).all():
-            raise ValueError(f"{self.name}: the actions must be finite numbers; got {actions}")
-        return np.clip(actions.astype(float), space.low, space.high)
 
 
 class CartPole(Task):
@@ -266,17 +170,21 @@ class NavigationVector(Task):
 TASKS = {task.name: task for task in (CartPole, Acrobot, MountainCar, Pendulum, NavigationVector)}
 
 
+LIBRARY = ("LunarLander-v3", "Hopper-v5")  # gymnasium's own, wrapped: they need Box2D and MuJoCo
+
+
 def make(name, n):
-    """n copies of a task, as a gymnasium.vector.VectorEnv.  Names: TASKS."""
-    return TASKS[checked_name(name)](n)
+    """n copies of a task, as a gymnasium.vector.VectorEnv.  Names: TASKS and LIBRARY."""
+    return Wrapped(name, n) if checked_name(name) in LIBRARY else TASKS[name](n)
 
 
 def checked_name(name):
     """The name of a task; ValueError with the nearest name for any other."""
-    if name not in TASKS:
-        near = difflib.get_close_matches(str(name), TASKS, n=1, cutoff=0.3)
+    known = (*TASKS, *LIBRARY)
+    if name not in known:
+        near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.3)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"there is no task {name!r}; {hint}The tasks are {', '.join(TASKS)}")
+        raise ValueError(f"there is no task {name!r}; {hint}The tasks are {', '.join(known)}")
     return name
 
 
