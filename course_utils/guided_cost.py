@@ -18,6 +18,7 @@ from torch import nn
 
 from course_utils import environments
 from course_utils.experts import check_demonstrations
+from course_utils.imitation import clone
 from course_utils.networks import Policy, RunningNorm, check_counts, mlp, to_tensor, torch_generator
 from course_utils.ppo import PPO
 
@@ -227,16 +228,9 @@ def tempered_weights(log_w, least_ess):
     return torch.softmax(low * log_w, dim=0), low
 
 
-def cloned_policy(envs, demo, rng, steps=200, learning_rate=5e-3):
+def cloned_policy(envs, demo, rng):
     """A policy fitted to demonstrations by maximum likelihood: it stands in for their unknown density."""
-    policy = Policy(envs.single_observation_space, envs.single_action_space, rng)
-    policy.norm.update(demo.obs)
-    optimiser = torch.optim.Adam(policy.parameters(), learning_rate)
-    for _ in range(steps):
-        optimiser.zero_grad()
-        (-policy.log_prob(demo.obs, demo.actions).mean()).backward()
-        optimiser.step()
-    return policy
+    return clone(Policy(envs.single_observation_space, envs.single_action_space, rng), demo.obs, demo.actions)
 
 
 class GuidedCostLearner:

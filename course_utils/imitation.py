@@ -4,9 +4,9 @@
     expert    a policy too; what it does in a state is the state's label
     learner   any callable learn(obs, labels, rng) -> policy; `neural` and `ridge` make two
 
-env is a vector environment of gymnasium's interface; an iteration is one episode in each of its copies. For a plain
-gymnasium environment: `vectorised.Wrapped(name, n)`. The expert is asked once for every state that counts in an
-episode, and the number of labels is the number of questions: `len(run.data)`.
+env is a vector environment of gymnasium's interface that resets its copies itself (for a plain one there is
+`vectorised.Wrapped(name, n)`); an iteration is one episode in each of its copies. The expert is asked once for every
+state that counts in an episode, and the number of labels is the number of questions: `len(run.data)`.
 """
 
 from __future__ import annotations

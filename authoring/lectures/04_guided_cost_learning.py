@@ -854,6 +854,7 @@ assert abs(true_score(np.zeros(len(places)))[0]) < 0.3  # no reward: nothing ear
 # fitted to the pushes by maximum likelihood.
 
 # %%
+from course_utils.imitation import cloning_loss, clone  # show
 from course_utils.guided_cost import cloned_policy  # show
 
 T, LOG_UNIFORM = 30, -30 * math.log(4)  # a push is uniform on a box of area 4
