@@ -110,30 +110,18 @@ def test_a_lecture_runs(lab, path):
             assert notebook.complaints() == []
 
 
+def write_notebook(path, *sources):
+    """A notebook of code cells."""
+    empty = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
+    cells = [{**empty, "id": f"c{i}", "source": source} for i, source in enumerate(sources)]
+    metadata = {"kernelspec": {"name": "python3", "display_name": ""}}
+    path.write_text(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": cells}))
+
+
 def test_a_failing_cell_is_seen(lab):
     """The oracle of the test above: an error in a cell, and one in a widget's callback."""
-    (lab.root / "bad.ipynb").write_text(
-        json.dumps(
-            {
-                "nbformat": 4,
-                "nbformat_minor": 5,
-                "metadata": {"kernelspec": {"name": "python3", "display_name": ""}},
-                "cells": [
-                    {
-                        "cell_type": "code",
-                        "id": f"c{i}",
-                        "metadata": {},
-                        "outputs": [],
-                        "execution_count": None,
-                        "source": source,
-                    }
-                    for i, source in enumerate(
-                        ["import ipywidgets\nipywidgets.interact(lambda x: 1 / (x - 5), x=(0, 10));", "[][1]", "2"]
-                    )
-                ],
-            }
-        )
-    )
+    division = "import ipywidgets\nipywidgets.interact(lambda x: 1 / (x - 5), x=(0, 10));"
+    write_notebook(lab.root / "bad.ipynb", division, "[][1]", "2")
     with lab.open("bad.ipynb") as notebook:
         notebook.run_all()
         division, index = notebook.complaints()
@@ -191,3 +179,119 @@ def test_a_student_is_wrong_twice_and_then_right(lab):
         assert notebook.complaints() == []
     kept = [entry["status"] for entry in progress.read()[0] if entry["question"] == "a1.q2"]
     assert kept[-4:] == ["not yet", "failed", "failed", "passed"]
+
+
+# A reader answers four pictures, and then is DAgger's expert for two rounds; later cells compute from the answers.
+LABELLER = """import numpy as np
+from course_utils.environments import make, navigation_picture
+from course_utils.imitation import ridge
+from course_utils.widgets.dagger_session import DaggerSession
+from course_utils.widgets.labeller import Labeller
+
+WAYS = [("Shift+ArrowLeft", "hard left", (-1, 0)), ("ArrowLeft", "left", (-0.5, 0)), ("s", "stay", (0, 0)),
+        ("ArrowRight", "right", (0.5, 0)), ("ArrowUp", "up", (0, 0.5))]
+places = np.linspace([-0.9, -0.9], [0.9, 0.9], 4)
+alts = [f"The point is at {place.round(1)}." for place in places]
+labeller = Labeller([navigation_picture(place) for place in places], WAYS, alts, "Where to?", early="enough")
+labeller"""
+ANSWERS = """print("answers:", [answer and sum(answer) for answer in labeller.answers])"""
+SESSION = """env = make("Navigation-v0", 2)
+session = DaggerSession(env, ridge(env), navigation_picture, str, WAYS, np.random.default_rng(0), per_round=3,
+                        score=lambda policy: 1 / (len(session.curve) < 2), score_name="the score")
+session.labeller"""
+LEARNED = (
+    """print("learned:", session.data and (session.run.queries.tolist(), session.data.labels.sum(axis=0).tolist()))"""
+)
+
+
+def test_a_reader_answers_in_the_labeller(lab):
+    write_notebook(lab.root / "labeller.ipynb", LABELLER, ANSWERS, SESSION, LEARNED)
+    with lab.open("labeller.ipynb") as notebook:
+        page = notebook.page
+        notebook.run_all()
+        queue, session = page.locator(".labeller").all()
+        status = queue.locator(".labeller-status")
+
+        def printed(cell):
+            notebook.run_cell(cell)
+            return notebook.cell(cell).locator(".jp-OutputArea-output").first.inner_text().strip()
+
+        def picture(widget):
+            """What is on the picture now: the browser has drawn it."""
+            image = widget.locator(".labeller-image")
+            return image.evaluate("it => it.decode().then(() => [it.naturalWidth, it.src])")
+
+        expect(queue.locator(".labeller-progress")).to_have_text("1 of 4")
+        expect(queue.get_by_role("img", name="The point is at [-0.9 -0.9].")).to_be_visible()
+        width, first = picture(queue)
+        assert width == 200 and printed("answers:") == "answers: [None, None, None, None]"
+
+        # Keys, as soon as the picture has the focus; held down, a key answers one picture.
+        queue.locator(".labeller-picture").click()
+        page.keyboard.down("ArrowLeft")
+        page.keyboard.down("ArrowLeft")
+        page.keyboard.up("ArrowLeft")
+        expect(status).to_contain_text("Picture 1: left. 2 of 4: The point is at [-0.3 -0.3].")
+        assert picture(queue)[1] != first
+        page.keyboard.press("Space")
+        expect(status).to_contain_text("Picture 2: skipped.")
+        page.keyboard.press("Backspace")
+        expect(status).to_contain_text("Picture 2 again.")
+        page.keyboard.press("Shift+ArrowLeft")
+        expect(status).to_contain_text("Picture 2: hard left.")
+        page.keyboard.press("x")  # no choice; and JupyterLab must not hear it: it would cut the cell out
+        expect(queue.locator(".labeller-progress")).to_have_text("3 of 4")
+        queue.screenshot(path=ARTIFACTS / "labeller.png")
+        assert printed("answers:") == "answers: [-0.5, -1, None, None]"
+
+        # Buttons: by mouse, and by Tab and Space or Enter.
+        queue.get_by_role("button", name="up", exact=True).click()
+        expect(status).to_contain_text("Picture 3: up.")
+        queue.get_by_role("button", name="undo", exact=True).click()
+        expect(status).to_contain_text("Picture 3 again.")
+        queue.locator(".labeller-picture").focus()
+        for _ in range(3):
+            page.keyboard.press("Tab")
+        expect(queue.get_by_role("button", name="stay", exact=True)).to_be_focused()
+        page.keyboard.press("Space")
+        expect(status).to_contain_text("Picture 3: stay.")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(status).to_contain_text("Picture 4: right. That was the last one.")
+        expect(queue.locator(".labeller-progress")).to_have_text("4 of 4 answered")
+        page.keyboard.press("ArrowRight")  # too late, and no error
+        assert printed("answers:") == "answers: [-0.5, -1, 0, 0.5]"
+        queue.get_by_role("button", name="undo", exact=True).click()
+        expect(queue.locator(".labeller-progress")).to_have_text("4 of 4")
+        queue.get_by_role("button", name="enough").click()
+        expect(status).to_contain_text("Ended with 1 picture left.")
+        assert printed("answers:") == "answers: [-0.5, -1, 0, None]"
+
+        # DAgger: a whole round by keys, one that is ended early; then the score fails, and that is told.
+        assert printed("learned:") == "learned: None"
+        status = session.locator(".labeller-status")
+        session.locator(".labeller-picture").click()
+        for i, key in enumerate(["ArrowRight", "ArrowUp", "s"]):
+            expect(session.locator(".labeller-progress")).to_have_text(f"{i + 1} of 3")
+            page.keyboard.press(key)
+        expect(status).to_contain_text("Round 1: learned from 3 answers. the score: 1.")
+        expect(session.locator(".labeller-progress")).to_have_text("1 of 3")
+        page.keyboard.press("ArrowUp")  # the picture still has the focus
+        expect(session.locator(".labeller-progress")).to_have_text("2 of 3")
+        session.get_by_role("button", name="learn now").click()
+        expect(status).to_contain_text("Round 2: learned from 4 answers. the score: 1, before: 1.")
+        assert printed("learned:") == "learned: ([3, 4], [0.5, 1.0])"
+        session.screenshot(path=ARTIFACTS / "labeller_session.png")
+        assert notebook.complaints() == []
+        session.get_by_role("button", name="right", exact=True).click()
+        expect(status).to_contain_text("Picture 1: right.")
+        session.get_by_role("button", name="learn now").click()
+        expect(status).to_contain_text("ZeroDivisionError: division by zero")
+
+        # On a telephone: nothing sticks out, and each answer is large enough for a finger.
+        page.set_viewport_size({"width": 360, "height": 800})
+        queue.scroll_into_view_if_needed()
+        assert queue.evaluate("it => it.scrollWidth <= it.clientWidth && it.clientWidth <= 360")
+        boxes = [button.bounding_box() for button in queue.locator(".labeller-choice").all()]
+        assert min(box["width"] for box in boxes) >= 44 and min(box["height"] for box in boxes) >= 44
+        queue.screenshot(path=ARTIFACTS / "labeller_narrow.png")
