@@ -13,6 +13,8 @@ CHEAP = {
     "classic_control": (dict(method="bc"), "normalised"),
     "guided_cost": (dict(task="CartPole-v1", every=20), "replanned"),
     "adversarial": (dict(task="Acrobot-v1", method="gail"), "final"),
+    "kart": (dict(method="supervised", features="cells"), "falls_20"),
+    "handwriting": (dict(folds=2, method="DAgger"), "accuracy"),
 }
 
 
