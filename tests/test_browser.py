@@ -66,6 +66,12 @@ def the_tile_puzzle_reacts_to_clicks_and_keys(notebook):
         free += [way] * (not stopped)
     assert free, "the start is walled in"
 
+    # A letter is no command to JupyterLab while the puzzle is played: x would cut the cell out.
+    board.focus()
+    cells = len(notebook.sources())
+    notebook.page.keyboard.press("x")
+    assert len(notebook.sources()) == cells and player.is_visible()
+
     # A session is shown (to exit at once): it is listed, and the rewards that explain it are drawn.
     assert player.locator(".tile-facts").inner_text() == "Any reward, so far."
     assert click("Exit here").startswith("Session 1 is shown")

@@ -150,13 +150,14 @@ function render({ model, el }) {
     facts,
   );
   // JupyterLab would otherwise take the arrow keys to walk from cell to cell.
-  const root = node("div", { class: "tile-player", "data-lm-suppress-shortcuts": "true" }, play, learn);
+  const root = node("div", { class: "tile-player" }, play, learn);
   root.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    event.stopPropagation(); // else JupyterLab takes the letters for commands: x cuts the cell out
     const action = KEYS[event.key];
-    if (!action || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!action) return;
     if (action === "exit" && event.target !== board) return; // Enter and Space press the button that has the focus
     event.preventDefault();
-    event.stopPropagation();
     press(action);
   });
 
