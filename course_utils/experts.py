@@ -5,6 +5,7 @@ it earns and the checksum of its file stand in data/experts/provenance.json.
 
 - CartPole-v1, Acrobot-v1, MountainCar-v0: a network of a few hidden units; the action with the largest output is taken.
 - Pendulum-v1: the same, its output is the mean of a Gaussian with a small σ.
+- LunarLander-v3, Hopper-v5: a network of 64 hidden units and the likeliest action of the policy that was trained (σ 0).
 - Navigation-v0: the maximum-entropy expert at a stated temperature α, for which inverse RL is made:
   π_t(a|s) ∝ exp(Q_t(s,a)/α).
 """
@@ -52,9 +53,14 @@ def network(obs, scale, W1, b1, W2, b2):
     return np.tanh((obs / scale) @ W1 + b1) @ W2 + b2
 
 
-def network_actions(space, outputs):
+def network_actions(space, outputs, bounded=np.tanh):
     """Outputs (..., N, k) → the actions: the largest output (..., N), or the box's bound times tanh (..., N, k)."""
-    return outputs.argmax(axis=-1) if isinstance(space, Discrete) else space.high * np.tanh(outputs)
+    return outputs.argmax(axis=-1) if isinstance(space, Discrete) else space.high * bounded(outputs)
+
+
+def clipped(x):
+    """x where it lies in [-1, 1], else the nearer end: what an environment does to the mean of a Gaussian policy."""
+    return np.clip(x, -1, 1)
 
 
 class NetworkExpert:
@@ -64,9 +70,11 @@ class NetworkExpert:
         self.name, self._space = name, space
         self.σ = float(arrays["σ"])  # of a continuous action; 0 where actions are discrete
         self._weights = [arrays[key] for key in ("scale", "W1", "b1", "W2", "b2")]
+        self._bounded = clipped if "clipped" in arrays else np.tanh
 
     def __call__(self, obs, rng=None, time=None):
-        actions = network_actions(self._space, network(np.asarray(obs, dtype=float), *self._weights))
+        outputs = network(np.asarray(obs, dtype=float), *self._weights)
+        actions = network_actions(self._space, outputs, self._bounded)
         if rng is None or self.σ == 0:
             return actions
         return np.clip(actions + self.σ * rng.standard_normal(actions.shape), self._space.low, self._space.high)

@@ -164,18 +164,19 @@ def animate(runs, alt, caption="", width=380, every=2):
     poses = {title: np.array([_pose(state) for state in run.state]) for title, run in runs.items()}
     frames = []
     for t in range(0, len(next(iter(runs.values())).state), every):
+        until = t + every  # falls before the next frame, so that the last one has them all
         frame = Image.new("RGB", (width * len(runs), height), "white")
         for k, (title, run) in enumerate(runs.items()):
             panel = blank.copy()
             draw = ImageDraw.Draw(panel)
-            for u, v in at(poses[title][:t][run.fell[:t], :2]):
+            for u, v in at(poses[title][:until][run.fell[:until], :2]):
                 draw.line([u - 5, v - 5, u + 5, v + 5], fill=FALL, width=3)
                 draw.line([u - 5, v + 5, u + 5, v - 5], fill=FALL, width=3)
             x, y, θ = poses[title][t]
             turn = np.array([[np.cos(θ), np.sin(θ)], [-np.sin(θ), np.cos(θ)]])
             draw.polygon(at(np.array([x, y]) + 1.5 * SHAPE @ turn), fill=KART, outline=EDGE)
             draw.rectangle([0, 0, width, 19], fill="white")
-            draw.text((6, 3), f"{title}: {int(run.fell[:t].sum())} falls", fill="black", font_size=14)
+            draw.text((6, 3), f"{title}: {int(run.fell[:until].sum())} falls", fill="black", font_size=14)
             frame.paste(panel, (k * width, 0))
         frames.append(frame.quantize(32, dither=Image.Dither.NONE))
     return Animation(frames, alt, caption, every * DT / 2)

@@ -13,6 +13,7 @@ CHEAP = {
     "classic_control": (dict(method="bc"), "normalised"),
     "guided_cost": (dict(task="CartPole-v1", every=20), "replanned"),
     "adversarial": (dict(task="Acrobot-v1", method="gail"), "final"),
+    "control": (dict(task="LunarLander-v3", method="cloning"), "return_6"),
     "kart": (dict(method="supervised", features="cells"), "falls_20"),
     "handwriting": (dict(folds=2, method="DAgger"), "accuracy"),
 }

@@ -4,24 +4,39 @@ import hashlib
 import importlib.util
 import json
 import shutil
+from importlib import metadata
 
+import gymnasium
 import numpy as np
 import pytest
+import torch
 from gymnasium.spaces import Discrete
 from scipy.interpolate import RegularGridInterpolator
 from scipy.special import logsumexp
 
 from course_utils import experts
-from course_utils.environments import TASKS, make
+from course_utils.environments import LIBRARY, TASKS, make
 from course_utils.experts import demonstrations, expert, normalised_return, provenance, reference_returns
 from course_utils.navigation import navigation_reward, navigation_step
+from course_utils.networks import Policy, to_tensor
+from course_utils.ppo import evaluate
 
 TARGETS = {"CartPole-v1": 500, "Acrobot-v1": -85, "MountainCar-v0": -106, "Pendulum-v1": -160, "Navigation-v0": 13}
+TARGETS |= {"LunarLander-v3": 240, "Hopper-v5": 3000}
+of_all_tasks = pytest.mark.parametrize("name", TARGETS)  # without it: of those whose state can be set
 
 
 @pytest.fixture(params=TASKS)
 def name(request):
     return request.param
+
+
+def training_script():
+    path = experts.FOLDER.parents[1] / "experiments" / "train_experts.py"
+    spec = importlib.util.spec_from_file_location("train_experts", path)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    return script
 
 
 def states(name, obs):
@@ -37,6 +52,7 @@ def states(name, obs):
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
+@of_all_tasks
 def test_the_provenance_is_complete_and_says_nothing_of_a_machine(name):
     entry = provenance(name)
     assert set(entry) == {"command", "method", "settings", "versions", "sha256", "measured"}
@@ -52,10 +68,11 @@ def test_the_provenance_is_complete_and_says_nothing_of_a_machine(name):
 
 def test_all_files_are_small_and_each_has_its_task():
     files = sorted(experts.FOLDER.glob("*"))
-    assert {path.name for path in files} == {f"{task}.npz" for task in TASKS} | {"provenance.json"}
+    assert {path.name for path in files} == {f"{task}.npz" for task in (*TASKS, *LIBRARY)} | {"provenance.json"}
     assert sum(path.stat().st_size for path in files) < 300_000
 
 
+@of_all_tasks
 def test_a_damaged_file_is_refused(name, tmp_path, monkeypatch):
     folder = tmp_path / "experts"
     shutil.copytree(experts.FOLDER, folder)
@@ -72,10 +89,7 @@ def test_a_damaged_file_is_refused(name, tmp_path, monkeypatch):
 
 
 def test_the_training_script_makes_an_expert_and_its_provenance(tmp_path, monkeypatch):
-    path = experts.FOLDER.parents[1] / "experiments" / "train_experts.py"
-    spec = importlib.util.spec_from_file_location("train_experts", path)
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    script = training_script()
     for module in (script, experts):
         monkeypatch.setattr(module, "FOLDER", tmp_path)
     monkeypatch.setattr(script, "EPISODES", 10)
@@ -88,9 +102,53 @@ def test_the_training_script_makes_an_expert_and_its_provenance(tmp_path, monkey
         script.main(["CartPole-v2"])
 
 
+def test_the_training_script_makes_an_expert_by_policy_gradient(tmp_path, monkeypatch):
+    """Far too short a training: what is measured is what the file's expert earns, and it is the best of the looks."""
+    script, name, looks = training_script(), "Hopper-v5", []
+
+    def look(*args, **options):
+        looks.append(evaluate(*args, **options).mean())
+        return np.array([looks[-1]])
+
+    for module in (script, experts):
+        monkeypatch.setattr(module, "FOLDER", tmp_path)
+    monkeypatch.setattr(script, "evaluate", look)
+    monkeypatch.setattr(script, "EPISODES", 50)
+    short = {"copies": 4, "iterations": 4, "looks": 2, "steps": 64, "minibatches": 4}
+    monkeypatch.setitem(script.GRADIENT, name, script.GRADIENT[name] | short)
+    script.main([name])
+    measured = provenance(name)["measured"]
+    standard_error = measured["expert_sd"] * np.sqrt(2 / 50)  # of a difference of two means of 50 episodes
+    assert len(looks) == 2 and abs(measured["expert_mean"] - max(looks)) < 4 * standard_error + 0.01
+    assert np.ptp(looks) > 10 * standard_error  # it tells the two policies apart
+    assert provenance(name)["versions"]["mujoco"] == metadata.version("mujoco")
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_the_file_holds_what_the_trained_policy_does(name):
+    """With the normalisation of observations folded into the first layer, and actions cut off at the box."""
+    env, rng = make(name, 1), np.random.default_rng(0)
+    policy = Policy(env.single_observation_space, env.single_action_space, rng, hidden=(16,))
+    obs = rng.normal(3, 2, (300, policy.n_in)) * np.arange(1, policy.n_in + 1)
+    with torch.no_grad():
+        for layer in (policy.network[0], policy.network[2]):
+            layer.weight *= 50 if layer is policy.network[2] else 1  # it starts near zero
+            layer.bias += to_tensor(rng.standard_normal(layer.bias.shape))
+        policy.norm.update(to_tensor(obs))
+        wanted = policy.mode(to_tensor(obs)).numpy()
+    arrays = training_script().folded(policy) | ({} if policy.discrete else {"clipped": np.array(True)})
+    found = experts.from_arrays(name, arrays)(obs)
+    if policy.discrete:
+        assert (found == wanted).mean() > 0.99 and len(np.unique(found)) > 1  # but for ties in single precision
+    else:
+        assert (np.abs(wanted) > 1).any() and (np.abs(wanted) < 1).any()
+        np.testing.assert_allclose(found, np.clip(wanted, -1, 1), atol=1e-4)
+
+
 # --- returns ----------------------------------------------------------------------------------------------------------
 
 
+@of_all_tasks
 def test_the_expert_is_good(name):
     J_random, J_expert, _ = reference_returns(name)
     assert J_expert >= TARGETS[name] > J_random
@@ -103,9 +161,10 @@ def test_navigations_expert_gives_up_some_return_for_its_entropy():
     assert normalised_return("Navigation-v0", measured["optimal_mean"]) < 1.25
 
 
+@of_all_tasks
 def test_the_measured_returns_are_found_again(name):
     """Other episodes, fewer of them: the means agree within 4 standard errors of their difference."""
-    n, measured = 40, provenance(name)["measured"]
+    n, measured = 10 if name in LIBRARY else 40, provenance(name)["measured"]
     J_random, J_expert, sd = reference_returns(name)
     assert (J_random, J_expert, sd) == (measured["random_mean"], measured["expert_mean"], measured["expert_sd"])
     returns = demonstrations(name, n, np.random.default_rng(5)).returns
@@ -123,11 +182,22 @@ def test_the_measured_returns_are_found_again(name):
     assert abs(J - J_random) <= 4 * measured["random_sd"] * np.sqrt(1 / n + 1 / 100)
 
 
+@of_all_tasks
 def test_the_normalised_return_is_0_for_random_and_1_for_the_expert(name):
     J_random, J_expert, _ = reference_returns(name)
     J = np.array([J_random, J_expert, (J_random + J_expert) / 2])
     np.testing.assert_allclose(normalised_return(name, J), [0, 1, 0.5], atol=1e-12)
     assert normalised_return(name, J_random - 1) < 0
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_the_experts_of_the_library_look_at_the_observation_only(name):
+    obs = demonstrations(name, 2, np.random.default_rng(1), every=50).obs
+    actions = expert(name)(obs, np.random.default_rng(2), 7)
+    np.testing.assert_array_equal(actions, expert(name)(obs))
+    np.testing.assert_array_equal(actions[3:5], expert(name)(obs[3:5]))
+    space = make(name, 1).single_action_space
+    assert len(np.unique(actions, axis=0)) > 1 and all(action in space for action in actions.astype(space.dtype))
 
 
 # --- demonstrations ---------------------------------------------------------------------------------------------------
@@ -151,6 +221,25 @@ def test_demonstrations_are_steps_of_the_environment(name):
     last = np.append(~goes_on, True)
     assert (terminated[last] | (demos.lengths == env.time_limit)).all()
     assert (np.diff(demos.episode) >= 0).all() and demos.episode[-1] == 2
+
+
+@pytest.mark.parametrize("name", LIBRARY)
+def test_library_demonstrations_are_steps_of_gymnasiums_environment(name):
+    """Episode i is gymnasium's own single environment, seeded alike and given the same actions, to its end."""
+    demos = demonstrations(name, 2, np.random.default_rng(0))
+    seed = int(np.random.default_rng(0).integers(2**31))  # what the demonstrations draw first
+    for i in range(2):
+        mine, single, total = demos.episode == i, gymnasium.make(name), 0
+        obs, _ = single.reset(seed=seed + i)
+        rows = zip(demos.obs[mine], demos.actions[mine], demos.next_obs[mine], demos.terminated[mine], strict=True)
+        for before, action, after, end in rows:
+            np.testing.assert_array_equal(before, obs)
+            obs, reward, terminated, truncated, _ = single.step(action.astype(single.action_space.dtype))
+            np.testing.assert_array_equal(after, obs)
+            assert end == terminated
+            total += reward
+        assert terminated or truncated
+        assert demos.returns[i] == pytest.approx(total) and demos.lengths[i] == mine.sum()
 
 
 def test_episodes_start_where_the_environment_starts(name):
@@ -191,6 +280,7 @@ def test_an_episode_shorter_than_every_still_gives_a_step():
     assert len(np.unique(demos.time)) > 5
 
 
+@of_all_tasks
 def test_the_generator_decides(name):
     first, again, other = (demonstrations(name, 2, np.random.default_rng(seed), every=5) for seed in (3, 3, 4))
     for field in first.__dataclass_fields__:
