@@ -38,13 +38,14 @@ doctor.main();
 # | 06 | Overview of other methods | nine methods on one world | planned |
 # | 07 | Learning from preferences | a reward from your own clicks | planned |
 # | 08 | Cooperative inverse RL | a human who teaches, a robot that asks | planned |
-# | 09 | Imitation against supervised learning | why small errors grow | planned |
-# | 10 | DAgger | how to stop them | planned |
+# | 09 | [Imitation against supervised learning](09_imitation_vs_supervised.ipynb) | why a clone's small errors grow, exactly and measured | here |
+# | 10 | [DAgger](10_dagger.ipynb) | how to stop them: you are the expert who is asked | here |
 # | 11 | Your own demonstrations | all of it on your own data | planned |
 #
 # Assignments: [a1, Maximum entropy](../assignments/a1_maxent.ipynb) follows lecture 03,
 # [a2, Guided cost](../assignments/a2_guided_cost.ipynb) lecture 04, [a3, Adversarial](../assignments/a3_adversarial.ipynb)
-# lecture 05. Their solutions are in `solutions/`, if your copy of the course has it: look there when you are done.
+# lecture 05, and [a6, Imitation](../assignments/a6_imitation.ipynb) lecture 10. Their solutions are in `solutions/`, if
+# your copy of the course has it: look there when you are done.
 
 # %% [markdown]
 # ## What a lecture promises
@@ -148,6 +149,11 @@ dashboard()
 # | $\bar w_j$ | importance weights, which sum to 1 | `guided_cost.importance_weights` |
 # | $\tilde\pi_\varphi$ | a policy in training, with parameters $\varphi$ | `networks.Policy`, `ppo.PPO` |
 # | $D$ | discriminator: the probability of "expert", where nothing else is said | `adversarial.discriminator_loss` |
+# | $\pi^*,\ \hat\pi_i$ | the expert; the policy learned in iteration $i$ | `imitation.behavioural_cloning`, `imitation.Run` |
+# | $\beta_i$ | the probability with which the expert drives in iteration $i$ of DAgger | `imitation.dagger`, `imitation.query` |
+# | $T$ | the horizon $H$ in the literature on imitation | `drift.World` |
+# | $\varepsilon$ | the probability of a mistake, mean over a session's steps: in the expert's states or in one's own | `drift.mistakes` |
+# | $\mathrm{TV}(p, q)$ | total variation, $\tfrac12 \sum_s \lvert p(s) - q(s) \rvert$ | `drift.total_variation` |
 
 # %% [markdown]
 # ## Do you know what is assumed?
