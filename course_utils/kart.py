@@ -128,6 +128,12 @@ class KartVector(Task):
     def draw(self, n):
         return draw_start(self.np_random, n)
 
+    def _checked_state(self, state):
+        state = super()._checked_state(state)
+        if (np.abs(state[:, 1]) > HALF_WIDTH).any():
+            raise ValueError(f"a kart stands on the road: its offset is within ±{HALF_WIDTH}; got {state[:, 1]}")
+        return state
+
     def dynamics(self, state, actions):
         new, self._fell, metres = kart_step(state, actions[:, 0], draw_bumps(self.np_random, len(state)))
         self._progress = metres / LENGTH
