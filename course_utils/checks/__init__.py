@@ -12,14 +12,14 @@ from difflib import get_close_matches
 import numpy as np
 
 from course_utils import progress
-from course_utils.checks import a1, a2, a3, warmup
+from course_utils.checks import a1, a2, a3, a6, warmup
 from course_utils.checks.card import Card
 from course_utils.checks.core import Case, Mistake, Output, Question
 from course_utils.checks.runner import examine
 
 __all__ = ["Card", "Case", "Mistake", "Output", "Question", "check", "make_cases", "questions", "unfinished_ok"]
 
-ASSIGNMENTS = (warmup, a1, a2, a3)
+ASSIGNMENTS = (warmup, a1, a2, a3, a6)
 
 
 def questions() -> dict:
