@@ -1187,7 +1187,7 @@ show(fig, alt="Left: letters read correctly without structure, supervised and by
 gain = {C: found["DAgger"] - found["supervised"] for C, found in by_C.items()}
 for C, x in gain.items():
     print(f"C = {C or 'chosen'}: DAgger gains {x.mean():.2f} ± {x.std(ddof=1):.2f}, ahead on {(x > 0).sum()}")
-    assert len(x) == 10 and (x > 0).sum() >= 9 and x.mean() > 0.3
+    assert len(x) == 10 and (x > 0).all() and x.mean() > 0.3
     assert by_C[C]["supervised"].mean() > by_C[C]["no structure"].mean()
 assert gain[None].mean() < gain[1].mean() < gain[10].mean()  # the less regularised, the more there is to mend
 assert (curve[1] - curve[0]).mean() > 0.7 * (curve[-1] - curve[0]).mean()  # it comes with the second iteration
@@ -1203,8 +1203,8 @@ print(f"whole words right: supervised {words[0]:.1f} %, DAgger {words[1]:.1f} %"
 assert words[1] < words[0] + 0.5
 
 # %% [markdown]
-# **Where we differ from the paper, and why.** The order is the paper's for each $C$, and DAgger is ahead on at least
-# nine of ten folds. But with $C$ chosen, our *supervised* reader is better than the published one, and the gain
+# **Where we differ from the paper, and why.** The order is the paper's for each $C$, and DAgger is ahead on each
+# of the ten folds. But with $C$ chosen, our *supervised* reader is better than the published one, and the gain
 # smaller. Look at what $C$ does: the less regularised, the more a reader trusts the previous letter, the more it is
 # misled by its own mistakes, the more DAgger has to mend. With $C=1$ all three numbers are within a point of the
 # published ones, so an untuned $C$ might be the difference; this is a guess, the paper's $C$ is not known to us. Other
