@@ -86,9 +86,9 @@ def kaariainen(ε, T):
 
 
 def erring(world, e):
-    """The policy π[t,s,a] that errs with probability e, (T, S) or what broadcasts to it, evenly over the wrong actions.
+    """The policy π[t,s,a] that errs with probability e, evenly over the wrong actions.
 
-    e (T, 1) errs by time, (S,) by state, a number always alike.
+    e: (T, S) or what broadcasts to it; (T, 1) errs by time, (S,) by state, a number always alike.
     """
     e = np.broadcast_to(e, (world.T, world.mdp.n_states))[..., None]
     if not ((e >= 0) & (e <= 1)).all():

@@ -194,8 +194,10 @@ class Kart(gymnasium.Env):
 
 
 def driver(obs, rng=None, time=None):
-    """The expert.  It steers as the road bends between here and 4 metres ahead; and where it would come out, 8 metres
-    ahead, more than a hand's breadth from the middle, it corrects that."""
+    """The expert: it steers as the road bends here and 4 metres ahead, and corrects where it would come out.
+
+    That is 8 metres ahead; what is less than a hand's breadth off the middle there, it leaves alone.
+    """
     offset, heading, yaw, here, ahead = obs[:, :5].T
     turn = SPEED / AHEAD  # from the road's bend to the yaw that follows it
     aim = offset + 8 * heading + 2 * (yaw - turn * here)

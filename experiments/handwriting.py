@@ -1,7 +1,7 @@
 """Handwritten words read letter by letter: no structure, supervised, SEARN, SMILe, DAgger.
 
 The protocol of Ross, Gordon and Bagnell (2011, arXiv:1011.0686): ten folds, trained on nine, tested on the tenth, all
-pairs of linear SVMs, greedy reading from left to right, 20 iterations; accuracy is the share of letters that are right.
+pairs of linear SVMs, greedy reading from left to right; accuracy is the share of letters that are right.
 The seed is the test fold. The first iteration of DAgger, SEARN and SMILe is the supervised approach, trained with the
 true previous letters: it has no rows of its own.
 
@@ -93,7 +93,7 @@ BLOCKS = {
 }
 FOOT = """
 Mean ± standard deviation over the test folds; told: letters that are right if the true previous letter is told.
-Published: trained on 9 folds, too, with 20 iterations; the paper's C and the loss of its SVMs are not known to us.
+Published: trained on 9 folds, too; the paper's C, the loss of its SVMs and its iterations are not known to us.
 Ours is the squared hinge loss; an error in one of N passes over the data costs C/N."""
 
 

@@ -935,7 +935,7 @@ for seed in range(5):
 
 # %%
 from course_utils.imitation import ridge
-from course_utils.kart import KartVector, cells, driver, falls_per_lap, poor_cells
+from course_utils.kart import KartVector, cells, driver, falls_per_lap
 from course_utils.kart_plots import animate, draw_drive, drive, kart_picture
 
 kart = KartVector(1)  # an iteration is one episode of one kart: 250 labels, about a lap

@@ -358,8 +358,8 @@ with unfinished_ok():
         ax.imshow(asked(p), cmap="Blues", vmax=8, aspect="auto")
         ax.set(title=f"questions asked: {name}", ylabel="lane")
     axes[1].set(xlabel="place on the road")
-    display(show(fig, alt="Two maps of a road with seven lanes: cloning asked questions in the middle lane only, DAgger "
-                 "in the lanes beside it as well."))
+    display(show(fig, alt="Two maps of a road with seven lanes: cloning asked questions in the middle lane only, "
+                 "DAgger in the lanes beside it as well."))
 
 # %% [markdown]
 # **SMILe on the same roads.** In iteration $n$ the expert drives with its share $s_{n-1}$, else the mixture; the new
@@ -385,7 +385,8 @@ def run_smile(seed, iterations=40, rate=0.1):
 
 with unfinished_ok():
     smiled, cloned = np.array([run_smile(seed) for seed in range(10)]), compare(1.0, 240)
-    print(f"of the road: SMILe {smiled.mean():.2f} ± {smiled.std():.2f}, cloning {cloned.mean():.2f} ± {cloned.std():.2f}")
+    for name, part in (("SMILe", smiled), ("cloning", cloned)):
+        print(f"{name}: {part.mean():.2f} ± {part.std():.2f} of the road")
     assert cloned.mean() < smiled.mean() < 1, "do your answers pass their checks?"
 
 # %% [markdown]
