@@ -75,8 +75,8 @@ assert R2 > 0.9 and laps["the expert"].fell.sum() == 0 and laps["its clone"].fel
 
 # %% [markdown]
 # On unseen laps of the expert's, the clone's steering is nearly right: a supervised learner could be content. And then
-# it falls off the road, lap after lap. Nothing is wrong with the fit. What is wrong is the question that was asked of
-# it.
+# it falls off the road, again and again. Nothing is wrong with the fit. What is wrong is the question that was asked of
+# it. (One clone, one lap; section 5 counts over seeds.)
 #
 # ## 2. From inverse RL to supervised learning
 #
@@ -185,7 +185,8 @@ for env in (lander, hopper):
 
 # %% [markdown]
 # **Step 2.3, what supervised learning promises, and to whom.** Learning theory says: if training pairs and test pairs
-# are drawn independently *from one distribution*, a small training error means a small test error. Here:
+# are drawn independently *from one distribution*, and there are enough of them for how rich the class of policies is,
+# a small training error means a small test error. Here:
 #
 # * the training states come from $d_{\pi^*}$, they are where the *expert* goes;
 # * the states in which the clone must act come from $d_\pi$: they are where the *clone* goes, and that depends on what
@@ -199,10 +200,11 @@ for env in (lander, hopper):
 #
 # ### Two worlds that differ in one respect
 #
-# Costs now, instead of rewards: $c(s,a)\in[0,1]$, over $T$ steps. In both worlds an expert keeps to a path and pays
-# nothing; a **mistake** (an action that is not the expert's) leads off the path and costs 1. Then they differ:
+# Costs now, instead of rewards: $c(s,a)\in[0,1]$, over $T$ steps; and from here on the expert is **deterministic**, so
+# that a **mistake** is an action that is not the expert's. In both worlds the expert keeps to a path and pays nothing;
+# a mistake leads off the path and costs 1. Then they differ:
 # *unrecoverable*, off the path every further step costs 1, whatever one does; *recoverable*, the right action leads
-# back for nothing.
+# back for nothing. `World(mdp, cost, expert)` holds $P$, $p_0$ and $T$, $c(s,a)$ and $\pi^*(a|s)$.
 
 # %%
 START, ON, OFF = range(3)  # states: before the first step, on the path, off it
@@ -241,7 +243,8 @@ assert np.isclose(regret(unrecoverable(T), erring(unrecoverable(T), e)), sum(1 -
 #
 # Proof: let $J_t$ be the cost of driving with $\pi$ up to time $t$ and with $b$ from there on. Then $J_T=J(\pi)$,
 # $J_0=J(b)$, and $J_{t+1}-J_t$ is the $t$-th addend: the states at time $t$ are $\pi$'s, and the two differ in one
-# action only. (Kakade and Langford 2002; Bagnell, Kakade, Ng, Schneider 2003)
+# action only. (Kakade and Langford 2002; Bagnell, Kakade, Ng, Schneider 2003) In the code, `mdp.expect(V)` is
+# $\sum_{s'}P(s'|s,a)V(s')$, `visitation` $d^\pi_t(s)$, the distribution of $\pi$'s state at time $t$.
 
 # %%
 from course_utils.drift import action_values, performance_difference  # show
@@ -253,6 +256,7 @@ def random_world(rng, T, S=5, A=3):
     return World(mdp, rng.random((S, A)), np.eye(A)[rng.integers(A, size=S)])
 
 
+# %%
 for seed in range(20):
     rng = np.random.default_rng(seed)
     world = random_world(rng, T=12)
@@ -276,9 +280,14 @@ for seed in range(20):
 #
 # $e_t$ is the probability of a mistake at time $t$ on the expert's states. A mistake moves probability from one action
 # to another, and what two actions can differ by is what is left to be paid: between 0 and $T-t$, since costs are in
-# $[0,1]$. (The bound: Ross and Bagnell 2010.)
+# $[0,1]$. (The bound: Ross and Bagnell 2010.) It says nothing once $T\varepsilon\ge1$: more than $T$ cannot be lost.
 
 # %%
+def left_to_pay(e_t):
+    """Σ_t (T − t) e_t of (4)."""
+    return (len(e_t) - np.arange(len(e_t))) @ e_t
+
+
 def random_imitator(rng, world):
     """Errs with random probabilities at random places, in random directions."""
     shape = (world.T, *world.cost.shape)
@@ -286,6 +295,7 @@ def random_imitator(rng, world):
     return (1 - e) * world.expert + e * rng.dirichlet(np.ones(shape[2]), size=shape[:2])
 
 
+# %%
 tightness = []
 for seed in range(200):
     rng = np.random.default_rng(seed)
@@ -293,9 +303,10 @@ for seed in range(200):
     π = random_imitator(rng, world)
     e_t = mistakes(world, π, world.expert)
     assert np.isclose(-performance_difference(world.mdp, world.cost, world.expert, π).sum(), regret(world, π))
-    assert regret(world, π) <= (15 - np.arange(15)) @ e_t <= 15**2 * e_t.mean()  # (4)
+    assert regret(world, π) <= left_to_pay(e_t) <= 15**2 * e_t.mean()  # (4)
     tightness.append(regret(world, π) / (15**2 * e_t.mean()))
 print(f"regret over T²ε: at most {max(tightness):.3f} in 200 random worlds")
+assert max(tightness) < 0.1
 
 # %% [markdown]
 # ### Spot the error · "T²ε is a worst-case bound, nobody ever sees it"
@@ -312,6 +323,9 @@ first = np.array([T * ε, 0, 0])  # e(s): all mistakes in the first state
 
 assert np.isclose(mistakes(world, π, world.expert).mean(), ε)
 assert np.isclose(regret(world, π), T**2 * ε)
+for t in range(0, T, 11):  # the first ≤ is an equality whenever the mistake is made
+    late = erring(world, np.where(np.arange(T) == t, T * ε, 0)[:, None])
+    assert np.isclose(regret(world, late), left_to_pay(mistakes(world, late, world.expert)))
 print(f"ε = {ε}: the tight world costs {regret(world, π):.2f}; where mistakes are repaired, "
       f"{regret(recoverable(T), erring(recoverable(T), first)):.2f}")
 
@@ -321,7 +335,8 @@ print(f"ε = {ε}: the tight world costs {regret(world, π):.2f}; where mistakes
 # The error must be made where everything is still to be paid, at $t=0$; it must be beyond repair; and from then on each
 # step must cost 1. Since $\varepsilon$ is a mean over *all* $T$ steps, a first step that goes wrong with probability
 # $T\varepsilon$ is diluted to $\varepsilon$: the $T$ in the probability and the $T$ steps to be paid for make $T^2$.
-# Random worlds mix fast and forget a mistake at once, which is why they come nowhere near. Roads with a cliff do not.
+# In the random worlds one mistake costs a few steps at most (step 3.4 asserts it): they soon forget it, and come
+# nowhere near. Roads with a cliff do not forget.
 # </details>
 #
 # **Step 3.3, all horizons up to 100** (*identity*). The tight example, mistakes spread evenly, and a third world due to
@@ -330,7 +345,7 @@ print(f"ε = {ε}: the tight world costs {regret(world, π):.2f}; where mistakes
 # wrong ones is
 #
 # $$ \sum_{t=1}^{T}\frac{1-(1-2\varepsilon)^t}{2} = \frac T2-\frac{1-(1-2\varepsilon)^{T+1}}{4\varepsilon}+\frac12
-# \;\approx\;\frac{T^2\varepsilon}{2}\quad\text{for small }T\varepsilon. \tag{5} $$
+# \;\approx\;\frac{T(T+1)}2\,\varepsilon\quad\text{for small }T\varepsilon. \tag{5} $$
 
 # %%
 from course_utils.drift import echo, kaariainen  # show
@@ -350,7 +365,9 @@ for k, T in enumerate(horizons):
 
 assert np.allclose(curves["first"], horizons**2 * ε) and np.allclose(curves["recoverable"], horizons * ε)
 assert np.allclose(curves["echo"], [kaariainen(ε, T) for T in horizons])  # (5)
-assert (curves["evenly"] <= ε * horizons * (horizons + 1) / 2 + 1e-12).all()  # Σ (T − t) e_t of (4), e_t = ε
+half = np.array([left_to_pay(np.full(T, ε)) for T in horizons])  # of (4), e_t = ε
+assert np.allclose(half, ε * horizons * (horizons + 1) / 2) and (curves["evenly"] <= half + 1e-12).all()
+assert all(np.isclose(kaariainen(1e-5 / T, T), (T + 1) * 1e-5 / 2, rtol=1e-4) for T in horizons)  # the ≈ in (5)
 assert (curves["echo"] <= curves["evenly"] + 1e-12).all()  # a second slip repairs the first
 
 # %%
@@ -403,8 +420,9 @@ assert np.isclose(found["first"], T**2 * ε) and np.isclose(found["last"], T * �
 # $$ J(\pi)-J(\pi^*) = \sum_t\mathbb E_{s\sim d^{\pi}_t}\Big[\sum_a\pi_t(a|s)\,\big(Q^{*}_t(s,a)-V^{*}_t(s)\big)\Big]
 # \;\le\; u\sum_t e^{\pi}_t = u\,T\,\varepsilon_\pi,\qquad u=\max_{t,s,a}\;Q^*_t(s,a)-V^*_t(s). \tag{6} $$
 #
-# $u$ is what *one* mistake costs if the **expert takes over at once**: the **recoverability** of the world. And
-# $\varepsilon_\pi$ is the error on the *learner's own* states.
+# $Q^*=Q^{\pi^*}$ and $V^*$ are the *expert's* values; it need not be optimal. $u$ is the most that *one* mistake can
+# cost if the **expert takes over at once**: the **recoverability** of the world. And $\varepsilon_\pi$ is the error on
+# the *learner's own* states. (The bound: Ross, Gordon and Bagnell 2011)
 
 # %%
 from course_utils.drift import recoverability  # show
@@ -417,6 +435,7 @@ for seed in range(200):
     own = mistakes(world, π, π)
     assert np.isclose(performance_difference(world.mdp, world.cost, π, world.expert).sum(), regret(world, π))
     assert regret(world, π) <= recoverability(world) * own.sum() + 1e-12  # (6)
+    assert recoverability(world) < 5  # of 15 steps: a mistake is soon forgotten
 assert recoverability(unrecoverable(100)) == 100 and recoverability(recoverable(100)) == 1
 for e in (0.01, 0.3):  # u = 1: with equality, for whatever mistakes
     world = recoverable(100)
@@ -460,17 +479,18 @@ assert np.isclose(regret(world, lost), T * ε_own) and regret(world, lost) <= T*
 #
 # Choose a world, a horizon, an error rate and the place of the mistakes; watch regret and bounds. Try: (a) make the
 # regret touch $T^2\varepsilon$; (b) is there a place for the mistakes that makes the unrecoverable world as cheap as
-# the recoverable one? (c) Let the clone be lost off the path in the recoverable world: which bound is the useful one?
+# the recoverable one? (c) Let the clone always err off the path in the recoverable world: which bound is the useful
+# one?
 
 # %%
 WORLDS = {"unrecoverable": unrecoverable, "recoverable": recoverable, "echo": echo}
-PLACES = ("first step", "evenly", "last step", "lost off the path")
+PLACES = ("first step", "evenly", "last step", "always off the path")
 
 
 def place_mistakes(world, ε, where):
     """The imitator whose mistakes, on the expert's states, have the mean ε and sit where it says."""
     T = world.T
-    if where == "lost off the path":
+    if where == "always off the path":
         e = np.full((1, world.mdp.n_states), ε)
         e[:, -1] = 1
     else:
@@ -515,19 +535,21 @@ interact(
 # %%
 for name in WORLDS:
     for where in PLACES:
-        for T, ε in ((2, 0.1), (25, 0.001), (25, 0.1)):  # the sliders' ends, and a horizon between
+        for T, ε in ((2, 0.1), (25, 0.001), (25, 0.1)):  # ε at the slider's ends
             exact, supervised, own = all_regrets(name, T, ε, where)
             assert (exact <= supervised + 1e-9).all() and (exact <= own + 1e-9).all()
 assert np.allclose(*all_regrets("unrecoverable", 30, 0.01, "first step")[:2])  # (a)
 late = [all_regrets(name, 30, 0.01, "last step")[0] for name in ("unrecoverable", "recoverable")]
 assert np.allclose(*late)  # (b)
+exact, supervised, own = all_regrets("recoverable", 30, 0.01, "always off the path")[:, -1]
+assert np.isclose(exact, own) and 10 * 30 * 0.01 < exact < supervised  # (c)
 
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
 # (a) The unrecoverable world, mistakes at the first step. (b) Yes, the last step: there is nothing left to be paid for.
 # (c) $uT\varepsilon$ with the imitator's own error lies on the regret; but it is the one that the expert's data cannot
-# tell.
+# tell. (In the echo, an error off the path is a repair.)
 # </details>
 #
 # ### Infinite data, exactly
@@ -551,6 +573,7 @@ def fork(T, A=20, δ=0.02):
     return World(TabularMDP(P, [1 - δ, δ, 0], T), cost, np.eye(A)[label])
 
 
+# %%
 looks = np.array([0, 0, 1])  # usual and bent road look alike; off the road looks different
 T = 100
 world = fork(T)
@@ -570,8 +593,9 @@ for name, train in {"behavioural cloning": clone_exactly, "forward training": tr
 # *the learner's* states, and that is what (6) wants; lecture 10 takes it from here.
 
 # %%
-cloned, forward = (regret(world, train(world, looks)) for train in (clone_exactly, train_forward))
-assert cloned > 8 * forward and np.isclose(mistakes(world, train_forward(world, looks), world.expert)[1:].max(), 0.02)
+cloned, forward = (train(world, looks) for train in (clone_exactly, train_forward))
+assert regret(world, cloned) > 8 * regret(world, forward)
+assert (cloned[:, 2] == 1 / 20).all() and (forward[1:, 2, 2] == 1).all()  # off the road: by lot; back to the road
 for T in (10, 50, 100):  # (6), with u = 1 and ε = δ
     assert regret(fork(T), train_forward(fork(T), looks)) <= T * 0.02 + 1e-12
 
@@ -581,9 +605,19 @@ for T in (10, 50, 100):  # (6), with u = 1 and ε = δ
 #
 # (i) If the clone made *no* mistakes on the expert's states ($\delta=0$, or eyes that see the bend): then it never
 # leaves them. (ii) If the expert's data covered the places off the road, because the expert itself slips now and then
-# or is made to start there. Collecting data with noise injected into the expert's actions does this on purpose.
+# is made to start there. Collecting data with noise injected into the expert's actions does this on purpose (Laskey and
+# others 2017, arXiv:1703.09327). The cell runs all three.
 # </details>
-#
+
+# %%
+T = 100
+for straight, eyes in ((fork(T, δ=0), looks), (fork(T), np.arange(3))):  # (i)
+    assert np.isclose(regret(straight, clone_exactly(straight, eyes)), 0)
+noisy = visitation(world.mdp, erring(world, 0.05))  # (ii): where an expert is that slips
+taught = np.stack([majority(world, d_t, looks) for d_t in noisy])
+assert np.isclose(regret(world, taught), regret(world, forward))
+
+# %% [markdown]
 # ## 4. Drift, measured
 #
 # Tabular worlds are solved. In a continuous world nobody hands us $d_\pi$; we have states that two policies visited,
@@ -646,6 +680,7 @@ def sampled(world, π, n, rng):
     return np.eye(world.mdp.n_states)[s], episode
 
 
+# %%
 world = unrecoverable(10)
 clone_π = erring(world, 0.1)
 truth = bayes_accuracy(*(visitation(world.mdp, π).mean(axis=0) for π in (world.expert, clone_π)))
@@ -725,7 +760,9 @@ from course_utils.kart import driver, one_hot, cells  # show
 # %% [markdown]
 # **Error, here and there** (*statistical*, 5 seeds). The clone's steering against the expert's: root mean square over
 # the *expert's* states, and over the *clone's own*. For the second we ask the expert what it would have done there,
-# which the clone's teacher never did.
+# which the clone's teacher never did. (Steering is continuous, and "a mistake, yes or no" too coarse for it. (3) still
+# holds; where $Q^\pi$ is Lipschitz in the action, $|Q^\pi_t(s,a)-Q^\pi_t(s,a')|\le K_t|a-a'|$, the same proof gives
+# $\sum_tK_t\,\mathbb E_{s\sim d^*_t}|\pi_t(s)-\pi^*(s)|$ in place of (4).)
 
 # %%
 many = KartVector(12)
@@ -739,6 +776,7 @@ def compare(policy, seed):
     return [*errors, falls_per_lap(policy, rng)], (theirs, own)
 
 
+# %%
 clones = [behavioural_cloning(karts, driver, learn, np.random.default_rng(seed)).final for seed in range(5)]
 table, drives = zip(*(compare(policy, seed) for seed, policy in enumerate(clones)))
 table = np.array(table)
@@ -795,14 +833,16 @@ show(fig, alt="Total variation between the offsets of clone and expert over 25 s
 late = slice(50, None)
 assert (TV_clone[:, 0] == 0).all() and TV_clone[:, late].mean(axis=1).min() > 4 * TV_null[:, late].mean(axis=1).max()
 assert told[:, 0].min() > 0.7 and abs(told[:, 1].mean() - 0.5) < 0.08
-first_bend = rollout(KartVector(200), clones[0], np.random.default_rng(0))
-assert (first_bend.reward[first_bend.time < 20] < 0).sum() > 0.3 * 200  # many fall within two seconds: the dip
+assert (TV_clone[:, 15:20].min(axis=1) < 0.7 * TV_clone[:, 8:14].max(axis=1)).all()  # the dip …
+for seed in range(5):
+    begin = rollout(KartVector(200), clones[seed], np.random.default_rng([seed, 2]), steps=20)
+    assert len(np.unique(begin.episode[begin.reward < 0])) > 0.3 * 200  # … when many fall and are put back
 
 # %% [markdown]
 # The curve does what the formula of step 4.1 said, 0 at the start and then up, and there is a dip that it did not
-# have: who falls is put back in the middle, and many fall in the first bend. And the classifier, which sees heading
-# and turning too, tells a clone's states from the expert's most of the time. A lower bound on TV, by (8):
-# $2\cdot\text{accuracy}-1$.
+# have: who falls is put back in the middle, and many fall within the first two seconds, at about the same time. And the
+# classifier, which sees heading and turning too, tells a clone's states from the expert's most of the time. A lower
+# bound on TV, by (8): $2\cdot\text{accuracy}-1$.
 #
 # <details><summary><b>Quick question 4.</b> Somebody reports: "a logistic regression told clone and expert apart with
 # an accuracy of 0.5, so there is no drift." What do you answer?</summary>
@@ -814,12 +854,16 @@ assert (first_bend.reward[first_bend.time < 20] < 0).sum() > 0.3 * 200  # many f
 # %%
 from sklearn.linear_model import LogisticRegression
 
-rng = np.random.default_rng(0)
-blind = [(x.obs[:, :1], x.episode) for x in drives[0]]  # the offset alone
-linear = two_sample_accuracy(*blind, rng, "episode", LogisticRegression())
-trees = two_sample_accuracy(*blind, rng, "episode", RandomForestClassifier(15, min_samples_leaf=50, random_state=0))
-print(f"from the offset alone: logistic regression {linear:.2f}, random forest {trees:.2f}")
-assert trees > linear + 0.05
+found = {"logistic regression": [], "random forest": []}
+for seed in range(5):
+    blind = [(x.obs[:, :1], x.episode) for x in drives[seed]]  # the offset alone
+    judges = LogisticRegression(), RandomForestClassifier(15, min_samples_leaf=50, random_state=seed)
+    for accuracies, judge in zip(found.values(), judges):
+        accuracies.append(two_sample_accuracy(*blind, np.random.default_rng(seed), "episode", judge))
+linear, trees = map(np.array, found.values())
+for name, x in found.items():
+    print(f"from the offset alone, {name:20s} {np.mean(x):.2f} ± {np.std(x, ddof=1):.2f}")
+assert abs(linear.mean() - 0.5) < 0.1 and (trees > linear + 0.1).all()
 
 # %% [markdown]
 # ### Break it · more data
@@ -837,6 +881,8 @@ for episodes in (4, 16, 64):
     test_error[episodes], _, falls[episodes] = np.array(found).T
     print(f"{episodes:3d} laps of the expert's: test error {test_error[episodes].mean():.3f}; "
           f"falls a lap {falls[episodes].mean():.1f} ± {falls[episodes].std(ddof=1):.1f}")
+    assert np.abs(run.data.obs[:, 0]).max() < HALF_WIDTH / 3  # the expert was never near the edge
+assert test_error[64].mean() > 0.9 * test_error[4].mean()
 assert falls[64].mean() > 0.7 * falls[4].mean() and min(map(min, falls.values())) > 2
 
 # %% [markdown]
@@ -891,15 +937,16 @@ for seed in range(5):
 sharp = np.array(sharp)
 print(f"error {sharp[:, 0].mean():.3f} on the expert's states, {sharp[:, 1].mean():.3f} on its own; "
       f"falls a lap {sharp[:, 2].mean():.2f}")
-assert (sharp[:, 1] < 0.1).all() and (sharp[:, 2] < 0.2).all()
+assert (sharp[:, 1] < 2.2 * sharp[:, 0]).all() and (table[:, 1] > 4 * table[:, 0]).all() and (sharp[:, 2] < 0.2).all()
 assert 0.3 < sharp[:, 0].mean() / table[:, 0].mean() < 0.7  # "about half"
 
 # %% [markdown]
-# Its error on the expert's states is about half as large; its error on its own is nearly the same, and it stays on the
-# road. A straight line through the expert's small corrections goes on in the right direction where there are no data,
-# and that closes the loop: small deviations are corrected before they grow. Cells do not extrapolate. Drift is not a
-# law of nature; (4) says that it *cannot be excluded* by a test on the expert's states, and these two clones, whose
-# test errors differ by a factor of about two and whose falls by everything, say the same.
+# Its error on the expert's states is about half as large; on its own it errs at most about twice as much as there (the
+# coarse clone: many times), and it stays on the road. A straight line through the expert's small corrections goes on in
+# the right direction where there are no data, and that closes the loop: small deviations are corrected before they
+# grow. Cells do not extrapolate. Drift is not a law of nature; that the bound (4) is reached says that drift *cannot be
+# excluded* by a test on the expert's states, and these two clones, whose test errors differ by a factor of about two
+# and whose falls by everything, say the same.
 #
 # ### See it drift
 #
@@ -915,6 +962,7 @@ assert len(asked.data) == len(supervised.data)
 runs = {"supervised": supervised, "DAgger": asked}
 side_by_side = {name: drive(run.final, np.random.default_rng(3)) for name, run in runs.items()}
 fell = {name: int(lap.fell.sum()) for name, lap in side_by_side.items()}
+assert fell["DAgger"] < fell["supervised"]
 animate(side_by_side, every=3, alt="Two karts on the same track, side by side, for one lap. The supervised one falls "
         f"{fell['supervised']} times, the one trained by DAgger {fell['DAgger']} times.",
         caption=f"{len(asked.data)} labels each. Crosses: falls.")
@@ -967,6 +1015,7 @@ def hop_and_measure(seed, copies=3, window=150):
     return [*off, *told, normalised_return("Hopper-v5", own.returns.mean()), len(own) / copies]
 
 
+# %%
 measured = np.array([hop_and_measure(seed) for seed in range(5)])
 names = ("error on the expert's states", "error on its own states", "expert told from itself", "expert told from clone",
          "normalised return", "steps until it falls")
@@ -975,14 +1024,15 @@ for name, x in zip(names, measured.T):
 
 # %%
 his_error, own_error, null, told, returns, lengths = measured.T
-assert (own_error > his_error).sum() >= 4 and own_error.mean() > 1.7 * his_error.mean()  # worse where untaught
+assert (own_error > his_error).sum() >= 4 and own_error.mean() > 1.5 * his_error.mean()  # worse where untaught
 assert (told > 0.65).all() and abs(null.mean() - 0.5) < 0.12 and (told > null + 0.1).all()
-assert returns.mean() < 0.9 and np.ptp(returns) > 0.3  # some hop on, some fall
+assert returns.min() < 0.75 and np.ptp(returns) > 0.15  # not all lose alike
 
 # %% [markdown]
-# The clone's actions are off by little where the expert goes, and by much more where it goes itself. A classifier tells
-# the two apart with ease, within the first 150 steps, and cannot tell the expert from itself. Some clones hop on for
-# all that: **drift is not yet cost** (section 3: it depends on what a mistake leads to). Others fall.
+# The clone's actions are off by little where the expert goes, and in the mean by half as much again, or several times
+# as much, where it goes itself. A classifier tells the two apart with ease, within the first 150 steps, and cannot tell
+# the expert from itself. How soon a clone falls differs widely (the last two lines): **drift is not yet cost**; that
+# depends on what a mistake leads to (section 3).
 #
 # **More labels, five seeds** (*table*: stored, made by `course experiment control`). The clone's two errors and its
 # return against the number of labels, on this task and on LunarLander-v3. So that labels are as different as labels
@@ -1028,16 +1078,18 @@ assert (own.mean(axis=0) > 5 * theirs.mean(axis=0)).all() and J[:, 1].mean() < 0
 assert grown["LunarLander-v3", "expert"][:, 3].mean() > 0.1 and grown["LunarLander-v3", "return"][:, 3].mean() > 0.85
 
 # %% [markdown]
-# Here more data *do* help, in the end: the learner can represent its expert, and as its error on the expert's states
-# goes to 0, so does the bound (4). Until then it is the same picture as on the road. Look at the hopper with few
+# Here more data *do* help, in the end: the learner comes close to its expert, and if its error on the expert's states
+# goes to 0, so does the bound (4), times the range of the lander's rewards (the hopper's actions are continuous: it
+# takes the Lipschitz form of section 5). Until then it is the same picture as on the road. Look at the hopper with few
 # labels: the blue error would pass for a success; the red one is many times as large, and the hopper falls.
 #
 # <details><summary><b>Quick question 6.</b> With 200 labels the lander's return is close to the expert's, while more
 # than a tenth of its actions are wrong on the expert's states. How can that be?</summary>
 #
 # Most of these mistakes cost next to nothing: whether one fires the engine in this fiftieth of a second or in the next
-# makes no difference ($Q^*-V^*$ in (6) is small there). A rate of mistakes is not a regret. The bounds link the two in
-# one direction only, and for the worst case.
+# makes little difference: by (6) the regret is the number of mistakes on its own states times the mean of $Q^*-V^*$ at
+# them, so this mean is small. A rate of mistakes is not a regret. The bounds link the two in one direction only, and
+# for the worst case.
 # </details>
 #
 # ## Summary
@@ -1046,8 +1098,8 @@ assert grown["LunarLander-v3", "expert"][:, 3].mean() > 0.1 and grown["LunarLand
 # |---|---|---|
 # | (1), (2) | cloning is maximum likelihood, KL to the expert's sessions, *on the expert's states* | identity |
 # | (3) | difference of two policies: one's states, the other's values | identity |
-# | (4) | error on the expert's states: regret $\le T^2\varepsilon$, reached | bound |
-# | (5) | one's own predictions as input: about $T^2\varepsilon/2$ | identity |
+# | (4) | $c\in[0,1]$, deterministic expert; error on *its* states: regret $\le T^2\varepsilon$, reached | bound |
+# | (5) | one's own predictions as input: about $T(T+1)\varepsilon/2$ while $T\varepsilon$ is small | identity |
 # | (6) | error on one's own states: regret $\le uT\varepsilon$, reached | bound |
 # | the fork | infinite data of the expert's do not help; labels where the learner goes do | identity |
 # | (7), (8) | drift is a distance of visitations; a classifier measures it, split by episode | identity, statistical |
@@ -1058,12 +1110,14 @@ assert grown["LunarLander-v3", "expert"][:, 3].mean() > 0.1 and grown["LunarLand
 # ## Further reading
 #
 # * Pomerleau, *ALVINN: An Autonomous Land Vehicle in a Neural Network*, NIPS 1988 (published 1989). A van that learned
-#   to steer from a driver, who never strayed; it shows the network shifted and rotated pictures, labelled with the way
-#   back.
+#   to steer, from artificial pictures of roads. In *Efficient Training of Artificial Neural Networks for Autonomous
+#   Navigation*, Neural Computation 3, 1991, it learns from a human driver, who never strays: so the network is shown
+#   shifted and rotated pictures too, labelled with the way back.
+# * Kääriäinen, *Lower Bounds for Reductions*, talk, Atomic Learning Workshop 2006. (5), as quoted in the next.
 # * Ross, Bagnell, *Efficient Reductions for Imitation Learning*, AISTATS 2010. $T^2\varepsilon$, its tightness, forward
 #   training, SMILe.
-# * Syed, Schapire, *A Reduction from Apprenticeship Learning to Classification*, NIPS 2010. A $T^2\varepsilon$ of their
-#   own, and when it gets better.
+# * Syed, Schapire, *A Reduction from Apprenticeship Learning to Classification*, NIPS 2010. What a classifier's error
+#   $\varepsilon$ costs: $O(\sqrt\varepsilon)$, and $O(\varepsilon)$ if the expert is nearly optimal.
 # * Ross, Gordon, Bagnell, *A Reduction of Imitation Learning and Structured Prediction to No-Regret Online Learning*,
 #   AISTATS 2011, arXiv:1011.0686. DAgger: the next lecture.
 # * Spencer, Choudhury, Venkatraman, Ziebart, Bagnell, *Feedback in Imitation Learning: The Three Regimes of Covariate
