@@ -79,6 +79,8 @@ def kaariainen(ε, T):
     The t-th is wrong after an odd number of flips, which has the probability (1 − (1 − 2ε)ᵗ)/2; this is their sum.
     (Kääriäinen 2006, as quoted by Ross and Bagnell 2010)
     """
+    if not 0 < ε <= 1:
+        raise ValueError(f"ε must be above 0 and at most 1, got {ε}")
     return T / 2 - (1 - (1 - 2 * ε) ** (T + 1)) / (4 * ε) + 0.5
 
 
@@ -189,6 +191,8 @@ def total_variation(p, q):
 
 def bayes_accuracy(p, q):
     """Σ max(p, q)/2: of the best possible guess whether a state comes from p or q, when both are equally likely."""
+    if np.shape(p) != np.shape(q):
+        raise ValueError(f"two distributions over the same things are needed, got {np.shape(p)} and {np.shape(q)}")
     return float(np.maximum(p, q).sum() / 2)
 
 

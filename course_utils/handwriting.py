@@ -29,6 +29,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
 from course_utils.imitation import Run, mixture, query, rollout, smile_weights
+from course_utils.networks import check_counts
 
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "handwriting"
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
@@ -224,8 +225,7 @@ def searn(env, expert, learn, rng, iterations=20, α=0.1):
     true letter and 1 for all others, so a plain classifier learns it.  Missing: costs by rollouts of π_{n−1} itself,
     and the search for α on held-out data.  The policies returned are the mixtures without the expert.
     """
-    if not 0 < α <= 1:
-        raise ValueError(f"α must be above 0 and at most 1, got {α}")
+    check_counts(iterations=iterations)
     data, fitted, policies = None, [], [None]
     for n in range(iterations):
         visited = query(env, expert, policies[-1], (1 - α) ** n, rng, iteration=n)

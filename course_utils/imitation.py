@@ -16,6 +16,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 from gymnasium.spaces import Discrete
+from gymnasium.vector import AutoresetMode, VectorEnv
 
 from course_utils.networks import Policy, check_counts, to_tensor, torch_generator
 
@@ -34,12 +35,12 @@ def mixture(policies, weights):
         raise ValueError(f"{len(policies)} policies need as many weights that sum to 1, got {weights}")
 
     def act(obs, rng, time):
-        who, actions = rng.choice(len(policies), size=len(obs), p=weights), None
-        for k in np.unique(who):
-            chosen = np.asarray(policies[k](obs[who == k], rng, time))
-            if actions is None:
-                actions = np.empty((len(obs), *chosen.shape[1:]), chosen.dtype)
-            actions[who == k] = chosen
+        who = rng.choice(len(policies), size=len(obs), p=weights)
+        parts = {k: np.asarray(policies[k](obs[who == k], rng, time)) for k in np.unique(who)}
+        shape = next(iter(parts.values())).shape[1:]
+        actions = np.empty((len(obs), *shape), np.result_type(*parts.values()))
+        for k, part in parts.items():
+            actions[who == k] = part
         return actions
 
     return act
@@ -55,8 +56,8 @@ def at_each_time(policies):
 
 @dataclass(frozen=True)
 class Steps:
-    """M steps of episodes, in order of time: obs (M, d), actions (M,) or (M, k) as executed, and (M,) each: time, the
-    step's number in its episode; episode, the copy it was made in; reward, the environment's own."""
+    """M steps of episodes, in order of time: obs (M, d), actions (M,) or (M, k) as the policy gave them, and (M,) each:
+    time, the step's number in its episode; episode, the copy it was made in; reward, the environment's own."""
 
     obs: np.ndarray
     actions: np.ndarray
@@ -91,21 +92,26 @@ class Labelled:
         return Labelled(*(np.concatenate([getattr(x, f.name) for x in (self, other)]) for f in fields(self)))
 
 
+def check_vectorised(env):
+    """env, if it is a vector environment that resets its copies itself; ValueError otherwise."""
+    if not isinstance(env, VectorEnv):
+        raise ValueError(f"expected a vector environment, such as vectorised.Wrapped(name, n); got {env!r:.80}")
+    if env.metadata.get("autoreset_mode") == AutoresetMode.DISABLED:
+        raise ValueError("expected a vector environment that resets its copies itself; this one's autoreset is off")
+    return env
+
+
 def rollout(env, act, rng, steps=None):
     """One episode in each copy of env, whole or its first `steps` steps.  act sees the copies that still run."""
-    if steps is not None:
-        check_counts(steps=steps)
+    shape = check_vectorised(env).single_action_space.shape
     obs, _ = env.reset(seed=int(rng.integers(2**31)))
     running, rows, t = np.arange(env.num_envs), [], 0
     while running.size and t != steps:
         chosen = np.asarray(act(obs[running], rng, t))
-        expected = (len(running), *env.single_action_space.shape)
-        if chosen.shape != expected:
-            raise ValueError(
-                f"a policy must give actions of shape {expected} for {len(running)} rows, got {chosen.shape}"
-            )
+        if chosen.shape != (len(running), *shape):
+            raise ValueError(f"a policy must give actions of shape {(len(running), *shape)}, got {chosen.shape}")
         if t == 0:
-            actions = chosen.copy()
+            actions = chosen.astype(float) if shape else chosen.copy()
         actions[running] = chosen  # a copy that has ended repeats its last action, and nobody looks
         following, reward, terminated, truncated, _ = env.step(actions)
         rows.append((obs[running], chosen, np.full(len(running), t), running, reward[running]))
@@ -113,7 +119,7 @@ def rollout(env, act, rng, steps=None):
     return Steps(*map(np.concatenate, zip(*rows, strict=True)))
 
 
-def query(env, expert, π, β, rng, steps=None, iteration=0):
+def query(env, expert, π, β, rng, iteration=0):
     """One episode in each copy, driven by βπ* + (1 − β)π; the expert π* labels every state on the way."""
     if not 0 <= β <= 1:
         raise ValueError(f"β is a probability, got {β}")
@@ -130,7 +136,7 @@ def query(env, expert, π, β, rng, steps=None, iteration=0):
             return label
         return np.where(mine.reshape(-1, *[1] * (label.ndim - 1)), label, π(obs, rng, time))
 
-    visited = rollout(env, act, rng, steps)
+    visited = rollout(env, act, rng)
     labels, driven = np.concatenate(labels), np.concatenate(driven)
     return Labelled(visited.obs, labels, driven, visited.time, np.full(len(visited), iteration))
 
@@ -172,51 +178,47 @@ def always(i):
     return 1.0
 
 
-def dagger(env, expert, learn, rng, iterations=20, β=first_only, steps=None, callback=None):
+def dagger(env, expert, learn, rng, iterations=20, β=first_only):
     """Dataset aggregation.  (Ross, Gordon and Bagnell 2011, arXiv:1011.0686)
 
     Iteration i drives with β(i) π* + (1 − β(i)) π_i, adds the states visited, with the expert's labels, to all that
-    were collected before, and fits π_{i+1} to them.  callback(i, policy, data) is called after each iteration.
+    were collected before, and fits π_{i+1} to them.
     """
     check_counts(iterations=iterations)
     data, policies = None, [None]
     for i in range(iterations):
-        visited = query(env, expert, policies[-1], β(i), rng, steps, i)
+        visited = query(env, expert, policies[-1], β(i), rng, i)
         data = visited if data is None else data + visited
         policies.append(learn(data.obs, data.labels, rng))
-        if callback is not None:
-            callback(i, policies[-1], data)
     return Run(policies[1:], data)
 
 
-def behavioural_cloning(env, expert, learn, rng, iterations=1, steps=None, callback=None):
+def behavioural_cloning(env, expert, learn, rng, iterations=1):
     """Fit a policy to what the expert does where the expert goes: DAgger whose expert never lets go of the wheel."""
-    return dagger(env, expert, learn, rng, iterations, always, steps, callback)
+    return dagger(env, expert, learn, rng, iterations, always)
 
 
 def smile_weights(α, n):
     """What each of π̂_1 … π̂_n is worth in SMILe's policy once the expert has left it: α(1 − α)^{j−1}, normalised."""
+    if not 0 < α <= 1:
+        raise ValueError(f"α must be above 0 and at most 1, got {α}")
     w = α * (1 - α) ** np.arange(n)
     return w / w.sum()
 
 
-def smile(env, expert, learn, rng, iterations=20, α=0.1, steps=None, callback=None):
+def smile(env, expert, learn, rng, iterations=20, α=0.1):
     """Stochastic mixing iterative learning.  (Ross and Bagnell 2010)
 
     π_n = (1 − α)ⁿ π* + α Σ_j (1 − α)^{j−1} π̂_j, where π̂_j is fitted to the states that π_{j−1} visited, and to those
     only.  The policies returned are the mixtures without the expert.
     """
     check_counts(iterations=iterations)
-    if not 0 < α <= 1:
-        raise ValueError(f"α must be above 0 and at most 1, got {α}")
     data, fitted, policies = None, [], [None]
     for n in range(iterations):
-        visited = query(env, expert, policies[-1], (1 - α) ** n, rng, steps, n)
+        visited = query(env, expert, policies[-1], (1 - α) ** n, rng, n)
         data = visited if data is None else data + visited
         fitted.append(learn(visited.obs, visited.labels, rng))
         policies.append(mixture(list(fitted), smile_weights(α, len(fitted))))
-        if callback is not None:
-            callback(n, policies[-1], data)
     return Run(policies[1:], data)
 
 
@@ -271,13 +273,21 @@ def likeliest(policy):
     return act
 
 
+def numbered_from_0(space):
+    """A space of actions, a Discrete one numbered from 0; and the number that its first action had."""
+    return (Discrete(int(space.n)), int(space.start)) if isinstance(space, Discrete) else (space, 0)
+
+
 def neural(env, hidden=(64, 64), steps=500, learning_rate=5e-3, batch=256):
     """The learner that fits a network to the labels from scratch, by maximum likelihood."""
+    check_counts(steps=steps, batch=batch)
+    space, first = numbered_from_0(env.single_action_space)
 
     def learn(obs, labels, rng):
-        policy = Policy(env.single_observation_space, env.single_action_space, rng, hidden)
-        labels = torch.as_tensor(labels) if policy.discrete else to_tensor(labels)
-        return likeliest(clone(policy, to_tensor(obs), labels, steps, learning_rate, batch, rng))
+        policy = Policy(env.single_observation_space, space, rng, hidden)
+        labels = torch.as_tensor(labels - first) if policy.discrete else to_tensor(labels)
+        act = likeliest(clone(policy, to_tensor(obs), labels, steps, learning_rate, batch, rng))
+        return lambda obs, rng, time: act(obs, rng, time) + first
 
     return learn
 
@@ -287,7 +297,9 @@ def ridge(env, λ=1e-3, features=lambda obs: obs):
 
     Actions of a box are fitted as they are; of discrete ones, their indicators, and the largest is taken.
     """
-    space = env.single_action_space
+    if not λ >= 0:
+        raise ValueError(f"λ must not be negative, got {λ}")
+    space, first = numbered_from_0(env.single_action_space)
     discrete = isinstance(space, Discrete)
 
     def design(obs):
@@ -295,9 +307,9 @@ def ridge(env, λ=1e-3, features=lambda obs: obs):
         return np.column_stack([φ, np.ones(len(φ))])
 
     def learn(obs, labels, rng):
-        X, y = design(obs), np.eye(int(space.n))[labels] if discrete else labels
+        X, y = design(obs), np.eye(int(space.n))[labels - first] if discrete else labels
         penalty = λ * len(X) * np.diag(np.r_[np.ones(X.shape[1] - 1), 0])  # the intercept is free
         w = np.linalg.solve(X.T @ X + penalty, X.T @ y)
-        return lambda obs, rng, time: (design(obs) @ w).argmax(axis=1) if discrete else design(obs) @ w
+        return lambda obs, rng, time: first + (design(obs) @ w).argmax(axis=1) if discrete else design(obs) @ w
 
     return learn

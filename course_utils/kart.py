@@ -165,7 +165,10 @@ class Kart(gymnasium.Env):
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
-        start = (options or {}).get("state")
+        options = dict(options or {})
+        start = options.pop("state", None)
+        if options:
+            raise ValueError(f'reset knows the option "state" only, got {sorted(options)}')
         state = draw_start(self.np_random, 1)[0] if start is None else np.array(start, dtype=float)
         if state.shape != (4,) or not np.isfinite(state).all() or abs(state[1]) > HALF_WIDTH:
             raise ValueError(f"the state must be s, an offset within ±{HALF_WIDTH}, heading and yaw; got {start}")

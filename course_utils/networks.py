@@ -86,6 +86,8 @@ class Policy(nn.Module):
             raise ValueError(f"observations must be vectors (a one-dimensional Box), got {observation_space}")
         self.discrete = isinstance(action_space, Discrete)
         if self.discrete:
+            if action_space.start != 0:
+                raise ValueError(f"actions must be numbered from 0, got {action_space}")
             n_out = int(action_space.n)
         elif isinstance(action_space, Box) and np.isfinite([action_space.low, action_space.high]).all():
             n_out = action_space.shape[0]

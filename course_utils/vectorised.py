@@ -19,6 +19,23 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 
+def checked_actions(name, space, n, actions):
+    """Actions for n copies as an array, those of a Box clipped to it; ValueError, with the name, for others."""
+    actions = np.asarray(actions)
+    if actions.shape != (n, *space.shape):
+        raise ValueError(f"{name}: the actions must have the shape {(n, *space.shape)}; got {actions.shape}")
+    if isinstance(space, Discrete):
+        first, last = int(space.start), int(space.start + space.n) - 1
+        if actions.dtype.kind not in "iu":
+            raise ValueError(f"{name}: the actions must be whole numbers; got {actions.dtype}")
+        if actions.min() < first or actions.max() > last:
+            raise ValueError(f"{name}: the actions must be {first} … {last}; got {np.unique(actions)}")
+        return actions
+    if actions.dtype.kind not in "fiu" or not np.isfinite(actions).all():
+        raise ValueError(f"{name}: the actions must be finite numbers; got {actions}")
+    return np.clip(actions.astype(space.dtype), space.low, space.high)
+
+
 class Task(VectorEnv):
     """n copies of one task.  A task says what happens: draw, dynamics and observe; this class does the rest.
 
@@ -77,7 +94,8 @@ class Task(VectorEnv):
         return self.observe(self._state), {}
 
     def step(self, actions):
-        state, reward, terminated = self.dynamics(self.state, self._checked_actions(actions))
+        actions = checked_actions(self.name, self.single_action_space, self.num_envs, actions)
+        state, reward, terminated = self.dynamics(self.state, actions)
         self._t += 1
         truncated = self._t >= self.time_limit
         final_obs = self.observe(state)
@@ -96,21 +114,6 @@ class Task(VectorEnv):
             expected = (self.num_envs, self.n_state)
             raise ValueError(f"{self.name}: the states must be finite numbers {expected}; got {state.shape}: {state}")
         return state
-
-    def _checked_actions(self, actions):
-        actions, space = np.asarray(actions), self.single_action_space
-        expected = (self.num_envs, *space.shape)
-        if actions.shape != expected:
-            raise ValueError(f"{self.name}: the actions must have the shape {expected}; got {actions.shape}")
-        if isinstance(space, Discrete):
-            if actions.dtype.kind not in "iu":
-                raise ValueError(f"{self.name}: the actions must be whole numbers; got {actions.dtype}")
-            if actions.min() < 0 or actions.max() >= space.n:
-                raise ValueError(f"{self.name}: the actions must be 0 … {space.n - 1}; got {np.unique(actions)}")
-            return actions
-        if actions.dtype.kind not in "fiu" or not np.isfinite(actions).all():
-            raise ValueError(f"{self.name}: the actions must be finite numbers; got {actions}")
-        return np.clip(actions.astype(float), space.low, space.high)
 
 
 class Wrapped(VectorEnv):
@@ -148,9 +151,8 @@ class Wrapped(VectorEnv):
         return obs.astype(float), {}
 
     def step(self, actions):
-        space = self.single_action_space
-        if isinstance(space, Box):
-            actions = np.clip(actions, space.low, space.high).astype(space.dtype)
+        name = self.spec.id if self.spec else "environment"
+        actions = checked_actions(name, self.single_action_space, self.num_envs, actions)
         obs, reward, terminated, truncated, info = self.inner.step(actions)
         obs = obs.astype(float)
         final_obs = obs.copy()

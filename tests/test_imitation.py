@@ -190,12 +190,11 @@ def test_the_first_iteration_needs_the_expert():
 
 def test_dagger_aggregates_and_lets_the_bad_learner_drive():
     """The learner's policies stay where they are: from the second iteration on all episodes last the full 9 steps."""
-    expert, learner, seen = Spy(go), SpyLearner(stay), []
-    run = im.dagger(walks(5), expert, learner, RNG(2), 4, callback=lambda i, π, data: seen.append((i, π, len(data))))
+    expert, learner = Spy(go), SpyLearner(stay)
+    run = im.dagger(walks(5), expert, learner, RNG(2), 4)
     sizes = [len(labels) for _, labels in learner.saw]
     assert np.diff(sizes).tolist() == [45] * 3 and 15 < sizes[0] <= 30
     assert run.queries.tolist() == sizes and len(expert.asked) == len(run.data) == sizes[-1]
-    assert [size for *_, size in seen] == sizes and [i for i, *_ in seen] == [0, 1, 2, 3]
     assert (run.data.labels == 1).all() and run.policies == [stay] * 4 and run.final is stay
     for obs, labels in learner.saw:  # what was collected before comes first, unchanged
         np.testing.assert_array_equal(obs, run.data.obs[: len(obs)])
@@ -353,7 +352,7 @@ def test_any_environment_and_any_callable_expert(name, algorithm):
         teacher = im.memoryless(lambda obs: (obs[:, 0] > 0).astype(int))
     else:
         teacher = im.memoryless(lambda obs: np.tanh(obs[:, :1]) * np.ones(space.shape))
-    run = algorithm(env, teacher, im.neural(env, (8,), steps=20), RNG(0), 2, steps=15)
+    run = algorithm(env, teacher, im.neural(env, (8,), steps=20), RNG(0), 2)
     assert len(run.policies) == 2 and run.queries[-1] == len(run.data) > 15
     np.testing.assert_array_equal(run.data.labels, teacher(run.data.obs, None, 0))
     assert im.rollout(env, run.final, RNG(1), 10).actions.shape[1:] == space.shape
@@ -367,6 +366,62 @@ def test_dagger_repairs_what_cloning_cannot_over_five_seeds():
         runs = [method(env, master, im.ridge(env), RNG(seed), 6) for seed in range(5)]
         scores[method] = [im.rollout(make("CartPole-v1", 50), run.final, RNG(100)).returns.mean() for run in runs]
     assert min(scores[im.dagger]) > max(scores[im.behavioural_cloning]) + 50, scores
+
+
+class Dial(gymnasium.Env):
+    """Any action in [2, 5] is executed, and told as the reward; 4 steps."""
+
+    observation_space = Box(0, 10, (1,), np.float64)
+    action_space = Box(2, 5, (1,), np.float64)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.t = 0
+        return np.zeros(1), {}
+
+    def step(self, action):
+        self.t += 1
+        return np.full(1, float(self.t)), float(action[0]), False, self.t == 4, {}
+
+
+def test_an_expert_with_whole_numbers_does_not_round_the_learners_actions():
+    """It drives at first, in a box: what the environment gets later is still the learner's 3.7."""
+    threes = lambda obs, rng, time: np.full((len(obs), 1), 3)
+    learned = lambda obs, rng, time: np.full((len(obs), 1), 3.7)
+    turns = im.at_each_time([threes, learned])
+    assert im.rollout(Wrapped(Dial, 3), turns, RNG(0)).reward.reshape(4, 3).tolist() == [[3] * 3] + [[3.7] * 3] * 3
+    drawn = im.rollout(Wrapped(Dial, 50), im.mixture([threes, learned], [0.5, 0.5]), RNG(0)).reward
+    assert set(drawn) == {3.0, 3.7}
+
+
+@pytest.mark.parametrize("first", [-1, 5])
+@pytest.mark.parametrize("learner", [im.ridge, lambda env: im.neural(env, (16,), 200)], ids=["ridge", "neural"])
+def test_actions_may_be_numbered_from_anywhere(first, learner):
+    class Odd(Walk):
+        action_space = Discrete(2, start=first)
+
+        def step(self, action):
+            assert action in (first, first + 1)
+            return super().step(action - first)
+
+    env = Wrapped(Odd, 4)
+    expert = im.memoryless(lambda obs: first + (obs[:, 0] < 4).astype(int))
+    π = im.dagger(env, expert, learner(env), RNG(0), 3).final
+    assert π(np.array([[0.0], [6.0]]), RNG(0), 0).tolist() == [first + 1, first]
+
+
+def test_what_is_no_vector_environment_is_refused():
+    off = gymnasium.make_vec("CartPole-v1", 2, "sync", vector_kwargs={"autoreset_mode": AutoresetMode.DISABLED})
+    for env, message in ((Walk(), "expected a vector environment"), (off, "autoreset is off")):
+        with pytest.raises(ValueError, match=message):
+            im.rollout(env, go, RNG(0))
+
+
+def test_settings_of_learners_are_checked():
+    with pytest.raises(ValueError, match="λ must not be negative"):
+        im.ridge(walks(1), -1.0)
+    with pytest.raises(ValueError, match="batch must be a whole number"):
+        im.neural(walks(1), batch=0)
 
 
 @pytest.mark.parametrize("bad", [0, 1.5, True])

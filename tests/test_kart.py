@@ -251,6 +251,9 @@ def test_bad_input_is_refused():
         many.reset(options={"state": np.zeros((2, 3))})
     with pytest.raises(ValueError, match="offset is within"):
         many.reset(options={"state": [[0, 0, 0, 0], [0, -HALF_WIDTH - 0.1, 0, 0]]})
+    for env in (one, many):
+        with pytest.raises(ValueError, match="knows the option"):
+            env.reset(options={"start": 3})
     with pytest.raises(ValueError, match="render_mode"):
         Kart(render_mode="human")
     for bad in (dict(laps=0), dict(copies=0), dict(laps=0.5)):

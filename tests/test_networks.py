@@ -83,6 +83,7 @@ def test_a_new_network_is_nearly_silent_if_asked_for():
     [
         (Box(-1, 1, (2, 2)), Discrete(2), "vectors"),
         (Discrete(3), Discrete(2), "vectors"),
+        (Box(-1, 1, (2,)), Discrete(2, start=1), "numbered from 0"),
         (OBS, Box(-np.inf, np.inf, (1,)), "bounded"),
     ],
 )

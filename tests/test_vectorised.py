@@ -174,3 +174,24 @@ def test_actions_must_be_discrete_or_a_box():
 def test_an_unknown_name_is_gymnasiums_error():
     with pytest.raises(gymnasium.error.Error, match="LunarLandr"):
         Wrapped("LunarLandr-v3")
+
+
+@pytest.mark.parametrize(
+    "name, actions, message",
+    [
+        ("Pendulum-v1", [[np.nan], [0.0]], "Pendulum-v1: the actions must be finite"),
+        ("Pendulum-v1", [0.0, 0.0], r"shape \(2, 1\); got \(2,\)"),
+        ("Pendulum-v1", np.zeros((3, 1)), r"shape \(2, 1\); got \(3, 1\)"),
+        ("CartPole-v1", [0, 2], "must be 0 … 1"),
+        ("CartPole-v1", [0.0, 1.0], "must be whole numbers; got float64"),
+    ],
+)
+def test_bad_actions_are_refused_and_nothing_moves(name, actions, message):
+    env = Wrapped(name, 2)
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=message):
+        env.step(actions)
+    good = np.zeros((2, *env.single_action_space.shape), env.single_action_space.dtype)
+    other = Wrapped(name, 2)
+    other.reset(seed=0)
+    np.testing.assert_array_equal(env.step(good)[0], other.step(good)[0])

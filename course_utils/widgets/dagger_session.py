@@ -127,7 +127,7 @@ def uniform(env):
     """The policy that draws from all actions of env, uniformly."""
     space = env.single_action_space
     if isinstance(space, Discrete):
-        return lambda obs, rng, time: rng.integers(space.n, size=len(obs))
+        return lambda obs, rng, time: rng.integers(space.start, space.start + space.n, size=len(obs))
     return lambda obs, rng, time: rng.uniform(space.low, space.high, (len(obs), *space.shape))
 
 
@@ -135,7 +135,7 @@ def _as_action(env, label, value):
     """A choice's value as an action of env: a whole number, or an array of the box's shape."""
     space, action = env.single_action_space, np.asarray(value)
     if isinstance(space, Discrete):
-        if action.shape == () and action.dtype.kind in "iu" and 0 <= action < space.n:
+        if action.shape == () and action.dtype.kind in "iu" and space.start <= action < space.start + space.n:
             return int(action)
     elif action.dtype.kind in "fiu" and action.size == np.prod(space.shape, dtype=int):
         action = action.reshape(space.shape).astype(float)
