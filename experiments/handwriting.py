@@ -94,7 +94,7 @@ BLOCKS = {
 FOOT = """
 Mean ± standard deviation over the test folds; told: letters that are right if the true previous letter is told.
 Published: trained on 9 folds, too; the paper's C, the loss of its SVMs and its iterations are not known to us.
-All folds share the same 55 words. Ours is the squared hinge loss; an error in one of N passes over the data costs C/N."""
+All folds share their 55 words. Ours is the squared hinge loss; an error in one of N passes over the data costs C/N."""
 
 
 def report(rows):

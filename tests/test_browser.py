@@ -92,12 +92,32 @@ def the_first_slider_redraws_its_figure(notebook):
     expect(picture).not_to_have_attribute("src", before)
 
 
+def the_reader_answers_a_round_of_dagger(notebook):
+    """Nine answers by key and one by a button: the learner has learned from ten, drives, and asks again."""
+    session = notebook.page.locator(".labeller").first
+    session.scroll_into_view_if_needed()
+    progress, status = session.locator(".labeller-progress"), session.locator(".labeller-status")
+    session.locator(".labeller-picture").click()
+    for i in range(9):
+        expect(progress).to_have_text(f"{i + 1} of 10")
+        notebook.page.keyboard.press(["ArrowLeft", "ArrowUp", "Shift+ArrowRight"][i % 3])
+    expect(progress).to_have_text("10 of 10")
+    session.get_by_role("button", name="right", exact=True).click()
+    expect(status).to_contain_text("Round 1: learned from 10 answers. falls a lap: ")
+    expect(progress).to_have_text("1 of 10")
+    notebook.run_cell("if yours.data is not None")
+    figure = notebook.cell("if yours.data is not None").get_by_role("img").first
+    expect(figure).to_have_attribute("alt", re.compile(r"Yours: \d"))
+
+
 # What is played in a lecture once it has run.
 PLAYED = {
     "01": the_tile_puzzle_reacts_to_clicks_and_keys,
     "02": the_first_slider_redraws_its_figure,
     "04": the_first_slider_redraws_its_figure,
     "05": the_first_slider_redraws_its_figure,
+    "09": the_first_slider_redraws_its_figure,
+    "10": the_reader_answers_a_round_of_dagger,
 }
 
 

@@ -94,10 +94,11 @@ assert abs(J(π_star)) < 1e-12 and abs(value_iteration(world, r)[0][0, 3]) < 1e-
 #
 # $$ \hat\pi(a|s) = \frac{\lambda\,q_0(a) + n(s)\,\pi^*(a|s)}{\lambda + n(s)},\qquad q_0 = (.05,\ .9,\ .05). \tag{2} $$
 #
-# This is maximum likelihood with a regulariser: $\hat\pi$ minimises $-\sum_s n(s)\log\pi(\pi^*(s)|s) -
-# \lambda\sum_a q_0(a)\log\pi(a|\cdot)$. A learner need not see everything: `sight` says which positions look alike to
-# it, and their labels are pooled. Ours is **short-sighted**: $-1$, $0$ and $1$ look the same. We give it the *expected*
-# number of labels, fractions and all, so that nothing is random unless we say so.
+# This is maximum likelihood with a regulariser: $\hat\pi$ minimises $-\sum_s\big[n(s)\log\pi(\pi^*(s)|s) +
+# \lambda\sum_a q_0(a)\log\pi(a|s)\big]$. A learner need not see everything: `sight` says which positions look alike to
+# it; their labels are pooled, and the prior counts once for each look. Ours is **short-sighted**: $-1$, $0$ and $1$
+# look the same. We give it the *expected* number of labels, fractions and all, so that nothing is random unless we say
+# so. (The objective is convex in $\pi$: if no small step towards another policy lowers it, this is the minimum.)
 
 # %%
 q0, λ = np.array([0.05, 0.9, 0.05]), 1.0
@@ -113,16 +114,24 @@ def fit(n, sight=SHORT):
 
 
 clone = fit(T * d_of(π_star))  # the labels of one episode, driven by the expert
-n = T * d_of(clone)
-objective = lambda π: -n @ np.log((π * π_star).sum(axis=1)) - λ * (np.log(π[[0, 1, 3, 5, 6]]) @ q0).sum()
 others = rng.dirichlet(np.ones(3), size=(200, 5))[:, SHORT]  # policies with the same eyes
-assert all(objective(fit(n)) < objective(π) for π in others)  # it minimises
 
-# %% [markdown]
-# The picture: who goes where, and where there are labels. One episode's labels for the clone; then three rounds of
-# "the learner drives, the expert labels".
+
+def objective(π, n):
+    """What (2) minimises; the looks are those of positions −3, −2, −1, 2, 3."""
+    return -n @ np.log((π * π_star).sum(axis=1)) - λ * (np.log(π[[0, 1, 2, 5, 6]]) @ q0).sum()
+
+
+def minimises(π, n):
+    """Whether no small step from π towards one of the others lowers the objective."""
+    return all(objective(π, n) < objective(0.999 * π + 0.001 * other, n) for other in others)
+
+
+n = T * d_of(clone)
+assert minimises(fit(n), n) and not minimises(fit(2 * n), n)  # half the prior would be another policy
 
 # %%
+# The picture: who goes where. One episode's labels for the clone; then three rounds of asking.
 n = T * d_of(π_star)
 for _ in range(3):
     n = n + T * d_of(fit(n))  # the learner of the moment drives; what it visits is labelled, and added
@@ -216,65 +225,67 @@ assert T * error(clone, d_of(π_star)) < J(clone)  # Tε with the wrong ε is no
 #
 # $$ J(\pi_0,\dots,\pi_{T-1}) \le J(\pi^*) + u\,T\,\varepsilon. \tag{5} $$
 #
-# To see that it holds in the worst case we take the worst learner that is allowed: where it has data it errs with
-# probability $\varepsilon$, where it has none always, and a mistake always leads outward. No gusts, so that the expert
-# never leaves the middle.
+# ((4) holds for policies that change with time, too: $\varepsilon(\pi)$ is then the mean over $t$.) To see how bad it
+# can get we take a spiteful learner: its training error is $\varepsilon$, as promised, but it spends all of it as far out
+# as it can; where it has no data it always errs; and its mistakes lead outward. No gusts, so that the expert never
+# leaves the middle. The clone spends its error at the middle, the only place that it has data from. Both learners have
+# *the same* error where they were trained (*identity*).
 
 # %%
 outward = np.eye(3)[np.where(Y < 0, 0, 2)]
 
 
-def worst(d, ε):
-    """The worst policy that errs with probability ε on the distribution d (S,): anything goes where d = 0."""
-    ε_s = np.where(d > 0, ε, 1)[:, None]
-    return (1 - ε_s) * π_star + ε_s * outward
+def spiteful(d, ε):
+    """A policy that errs with probability ε on the distribution d (S,): as far out as possible, always where d = 0."""
+    share, budget = np.ones(7), ε
+    for s in np.argsort(-abs(Y), kind="stable"):
+        if d[s] > 0:
+            share[s] = min(1, budget / d[s])
+            budget = max(0, budget - share[s] * d[s])
+    return (1 - share[:, None]) * π_star + share[:, None] * outward
 
 
 def forward(world, ε):
-    """Forward training with that learner: costs by time (T,), and the policies (T, S, A)."""
+    """Forward training with that learner: the policies (T, S, A)."""
     d, π = world.p0, []
     for _ in range(world.horizon):
-        π.append(worst(d, ε))
+        π.append(spiteful(d, ε))
+        assert np.isclose(error(π[-1], d), ε)
         d = world.push(d[:, None] * π[-1])
-    return visitation(world, np.array(π)) @ C, np.array(π)
+    return np.array(π)
 
-
-calm, ε, times = ledge(100, gust=0), 0.001, np.arange(1, 101)
-J_clone = (visitation(calm, worst(calm.p0, ε)) @ C).cumsum()  # J for every T up to 100
-J_forward = forward(calm, ε)[0].cumsum()
-
-# %% [markdown]
-# Both learners have *the same* error where they were trained. For all lengths up to 100 (*identity*):
 
 # %%
+calm, ε, times = ledge(100, gust=0), 0.001, np.arange(1, 101)
+copy = spiteful(calm.p0, ε)  # the expert is always in the middle
+J_clone, J_forward = ((visitation(calm, π) @ C).cumsum() for π in (copy, forward(calm, ε)))  # J at every T
 V_calm = -policy_evaluation(calm, π_star, r)
 u_calm = max((C[:, None] + calm.expect(V_calm[t + 1]) - V_calm[t][:, None]).max() for t in range(100))
-assert (J_forward <= u_calm * times * ε + 1e-12).all()  # (5)
+slope = lambda J: np.log2(J[-1] / J[49])
+print(f"at T = 100: clone J = {J_clone[-1]:.3f}, T²ε = {1e4 * ε:.1f}; forward training J = {J_forward[-1]:.3f}, "
+      f"uTε = {u_calm * 100 * ε:.3f}\nfrom 50 to 100: clone T^{slope(J_clone):.2f}, forward T^{slope(J_forward):.2f}")
+assert (J_forward <= u_calm * times * ε + 1e-12).all() and J_forward[-1] > 0.9 * u_calm * 100 * ε  # (5), nearly all
 assert (J_clone <= times**2 * ε + 1e-12).all() and J_clone[-1] > 0.4 * 100**2 * ε  # quadratic, and nearly half of it
-slope = lambda J: np.log(J[-1] / J[49]) / np.log(2)
-print(f"J at T = 100: clone {J_clone[-1]:.3f}, forward training {J_forward[-1]:.2e}, bound uTε {u_calm * 100 * ε:.2f}")
-print(f"growth from T = 50 to 100: clone T^{slope(J_clone):.2f}, forward training T^{slope(J_forward):.2f}")
-assert slope(J_clone) > 1.8 and slope(J_forward) < 1.1
+assert np.isclose(error(copy, d_of(π_star, calm)), ε) and slope(J_clone) > 1.8 > 1.1 > slope(J_forward)
 
+# %%
 fig, ax = plt.subplots(figsize=(6, 3.4))
-ax.loglog(times, times**2 * ε, "C3:", label="bound T²ε")
-ax.loglog(times[3:], J_clone[3:], "C3", label="clone, worst case")
-ax.loglog(times, u_calm * times * ε, "C0:", label="bound uTε")
-ax.loglog(times[3:], J_forward[3:], "C0", label="forward training, worst case")
+for J_of, bound, colour, name in ((J_clone, times**2 * ε, "C3", "clone"),
+                                  (J_forward, u_calm * times * ε, "C0", "forward training")):
+    ax.loglog(times[3:], J_of[3:], colour, label=name)
+    ax.loglog(times, bound, colour + ":", label="its bound, " + ("T²ε" if name == "clone" else "uTε"))
 ax.set(xlabel="length T of an episode", ylabel="expected cost J", title=f"both err with probability {ε} in training")
 ax.legend(fontsize=8)
-show(fig, alt="Cost against length, log-log. The worst clone grows almost as T squared times epsilon. The worst policy "
-     "of forward training grows linearly and lies far below its bound u T epsilon.")
+show(fig, alt="Cost against length, log-log. The spiteful clone grows almost as T squared times epsilon, to near half "
+     "of it. Spiteful forward training grows linearly, and nearly reaches its bound u T epsilon.")
 
 # %% [markdown]
-# The algorithm in the package asks a real expert in a real environment. It is this loop with samples for $d_t$:
+# The algorithm in the package asks a real expert in a real environment. It is this loop with samples for $d_t$. To run
+# it we write the ledge as an environment (the base class `Task` steps many copies at once), its expert, and the
+# counting learner with sampled labels.
 
 # %%
 from course_utils.imitation import forward_training  # show
-
-# %% [markdown]
-# To run it, the ledge as an environment (the base class `Task` steps many copies at once), its expert, and the counting
-# learner with sampled labels:
 
 # %%
 class Ledge(Task):
@@ -313,24 +324,19 @@ def counting(obs, labels, rng, sight=SHORT):
     return Table(((λ * q0 + n) / (λ + n.sum(axis=1, keepdims=True)))[sight])
 
 
+# %%
 act = Table(clone)
 returns = [rollout(Ledge(500), act, np.random.default_rng(seed)).returns for seed in range(5)]  # (seeds, episodes)
 standard_error = np.std(returns) / np.sqrt(np.size(returns))
 assert abs(-np.mean(returns) - J(clone)) < 4 * standard_error  # the environment is the world
 
-# %%
-def sampled_cost(policy, seed):
-    """The mean cost of 200 episodes."""
-    return -rollout(Ledge(200), policy, np.random.default_rng(100 + seed)).returns.mean()
-
-
+sampled_cost = lambda policy, seed: -rollout(Ledge(200), policy, np.random.default_rng(100 + seed)).returns.mean()
 forwarded = {}
 for copies in (20, 200):
     runs = [forward_training(Ledge(copies), expert, counting, np.random.default_rng(seed), T) for seed in range(5)]
     forwarded[copies] = np.array([sampled_cost(run.final, seed) for seed, run in enumerate(runs)])
     print(f"forward training, {len(runs[0].data):5d} labels, {len(runs[0].policies)} policies: "
           f"{forwarded[copies].mean():.3f} ± {forwarded[copies].std(ddof=1):.3f} (5 seeds)")
-    assert all(len(run.data) == copies * T for run in runs)
 one_clone = J(fit(20 * T * d_of(π_star)))
 print(f"one clone with {20 * T} labels: {one_clone:.3f}")
 assert forwarded[20].max() < one_clone / 2 and forwarded[200].max() < forwarded[20].min()
@@ -387,9 +393,9 @@ from course_utils.imitation import smile  # show
 # asked once for every state, also for those in which the learner drove.
 #
 # *Reported* (Ross, Bagnell 2010): with $\alpha$ of order $T^{-2}$ and $N = O(T^2\log T)$ rounds the cost stays nearly
-# linear in $T$. For $T = 1000$ these are millions of rounds. And nothing is aggregated: each $\hat\pi_j$ knows the
-# labels of its own round only, and the *first* ones, which saw nothing but the expert's road, keep the largest weights
-# for ever.
+# linear in $T$, for some classes of problems. For $T = 1000$ these are millions of rounds. And nothing is aggregated:
+# each $\hat\pi_j$ knows the labels of its own round only, and the *first* ones, which saw nothing but the expert's
+# road, keep the largest weights for ever.
 #
 # ## 4. DAgger: keep everything
 #
@@ -400,7 +406,8 @@ from course_utils.imitation import smile  # show
 # \hat\pi_{i+1} = \mathrm{fit}(D). \tag{8} $$
 #
 # $\beta_0=1$, since in the beginning there is no learner that could drive. After that the *schedule* lets go at once,
-# $\beta_i=\mathbb I(i=0)$, or slowly, $\beta_i=p^i$. The whole algorithm:
+# $\beta_i=\mathbb I(i=0)$ (1 in round 0, then 0), or slowly, $\beta_i=p^i$. The whole algorithm (which of the policies
+# to keep: section 5):
 
 # %%
 from course_utils.imitation import first_only, geometric  # show
@@ -432,6 +439,12 @@ for name, β in {"I(i=0)": first_only, ".5ⁱ": geometric(0.5), ".9ⁱ": geometr
     sampled[f"DAgger, {name}"] = [costs_of(dagger(Ledge(2), expert, counting, rng, 20, β)) for rng in rngs()]
 
 # %%
+for algorithm, option in ((smile, 0.1), (dagger, geometric(0.9))):
+    run = algorithm(Ledge(2), expert, counting, np.random.default_rng(0), 20, option)
+    drove = [run.data.driven[run.data.iteration == i].mean() for i in range(20)]  # of 100 steps each
+    assert drove[0] == 1 and abs(drove - 0.9 ** np.arange(20)).max() < 0.2  # the expert's share, (1 − α)ⁱ or βᵢ = .9ⁱ
+
+
 def draw_spread(ax, x, curves, **style):
     """The mean of curves (seeds, n), with a band of one standard deviation."""
     mean, deviation = np.mean(curves, axis=0), np.std(curves, axis=0, ddof=1)
@@ -439,10 +452,12 @@ def draw_spread(ax, x, curves, **style):
     ax.fill_between(x, mean - deviation, mean + deviation, color=line.get_color(), alpha=0.2, lw=0)
 
 
+# %%
 last = {name: np.array(curves)[:, -1] for name, curves in sampled.items()}
 for name, x in last.items():
     print(f"{name:15s} {x.mean():.3f} ± {x.std(ddof=1):.3f}")
 assert last["DAgger, I(i=0)"].max() < min(last["cloning"].min() / 5, last["SMILe, α = .1"].min())
+assert np.ptp(np.mean(sampled["cloning"], axis=0)) < 1  # more of the same labels: flat
 at_once, slowly = (np.mean(sampled[f"DAgger, {β}"], axis=0) for β in ("I(i=0)", ".9ⁱ"))
 assert at_once[4] < 0.2 * slowly[4] and at_once[1] > 1.5 * at_once[0]
 where = [[Y @ d_of(policy.π) for policy in dagger(Ledge(2), expert, counting, rng, 2).policies] for rng in rngs()]
@@ -483,6 +498,9 @@ def smile_exactly(α, rounds=30, sight=SHORT):
         π = π + α * (1 - α) ** (n - 1) * (fitted[-1] - π_star)
         mixtures.append(np.tensordot(smile_weights(α, n), fitted, 1))
     return np.array(mixtures)
+
+
+assert np.allclose(smile_exactly(0.1)[-1], π_tilde) and np.allclose(dagger_exactly(first_only, 1)[0][1], clone)
 
 # %%
 SCHEDULES = {
@@ -577,9 +595,8 @@ for π in (learners[-1], *rng.dirichlet(np.ones(3), size=(5, 7))):
     assert all(loss(π, d_i) >= error(π, d_i) for d_i in d)  # (9)
     labels = T * d.sum(axis=0)  # n(s) in the aggregated data
     assert np.isclose(T * sum(loss(π, d_i) for d_i in d), -labels @ np.log((π * π_star).sum(axis=1)))  # (10)
-for i in (1, 5, 20):
-    total = lambda π: T * sum(loss(π, d_j) for d_j in d[:i]) - λ * (np.log(π[[0, 1, 3, 5, 6]]) @ q0).sum()
-    assert all(total(learners[i]) < total(π) for π in others)  # the leader
+assert all(minimises(learners[i], T * d[:i].sum(axis=0)) for i in (1, 2, 5, 20))  # the leader of all rounds so far
+assert not minimises(learners[5], T * d[4])  # the last round alone has another
 
 # %% [markdown]
 # **Step 5.2, the price of not knowing** (*identity*). Compare with the policy that is best for all rounds together, in
@@ -642,9 +659,9 @@ show(fig, alt="Left: the loss of the best policy in hindsight: zero for the lear
 # $$ \sum_{i<N}\ell_i(\hat\pi_i) \le \sum_s\Big[\frac{\lambda(1-q_s)}{T}\log\Big(1+\frac{W_N(s)}{\lambda q_s}\Big)
 # + \log\frac1{q_s}\Big],\qquad W_N(s)\le NT, \tag{12} $$
 #
-# so $\gamma_N = O(\log N/N)$. (Labels that disagree, as short sight makes them, need a longer argument and have the
-# same rate, as the figure shows. The paper cites the general result: follow the regularised leader has no regret if the
-# losses are convex.)
+# so $\gamma_N = O(\log N/N)$. (Labels that disagree, as short sight makes them, need a longer argument; the figure shows
+# the same rate. *Reported* in general, by the paper and what it cites: follow the leader has $\gamma_N = O(\log N/N)$ if
+# the losses are strongly convex; with a regulariser, $O(1/\sqrt N)$ if they are convex.)
 
 # %%
 q = (q0 * π_star).sum(axis=1)  # the prior of the right action
@@ -668,8 +685,6 @@ print(f"paid in {N} rounds: {paid[-1]:.3f}, bound {bound[-1]:.2f}")
 for π in (clone, fit(np.zeros(7)), *rng.dirichlet(np.ones(3), size=(20, 7))):
     gap = np.array([abs(d_of(β * π_star + (1 - β) * π) - d_of(π)).sum() for β in βs])
     assert (gap <= 2 * (1 - (1 - βs) ** T) + 1e-12).all() and (1 - (1 - βs) ** T <= T * βs + 1e-12).all()  # (13)
-gap = [abs(d_of(β * π_star + (1 - β) * clone) - d_of(clone)).sum() for β in βs]
-print("β           ", βs, "\ngap, clone  ", np.array(gap), "\nmin(2, 2Tβ) ", np.minimum(2, 2 * T * βs))
 
 # %% [markdown]
 # **Step 5.5, all together** (*identity*). An error rate is between 0 and 1, so a change of distribution moves it by at
@@ -680,8 +695,9 @@ print("β           ", βs, "\ngap, clone  ", np.array(gap), "\nmin(2, 2Tβ) ", 
 #
 # The second and the third term go to zero: for $\mathbb I(i=0)$ the third is $1/N$, for $p^i$ it is of order
 # $\log T/N$, for a constant $\beta$ it stays. What is left is $J^*+uT\varepsilon_N$: **no drift, no $T^2$**. With
-# $N$ of order $T$, but for logarithms, the rest is a constant (*reported*, together with the version for finitely many
-# samples a round).
+# $N$ of order $uT$, but for logarithms, the rest is a constant (*reported*, with the version for finitely many samples
+# a round). The paper carries the loss $\ell\le\ell_{\max}$ over to $d_{\hat\pi_i}$ and so has
+# $\frac{2\ell_{\max}}N\sum_i\min(1,T\beta_i)$ as its third term; we carry the error rate, which is at most 1.
 
 # %%
 SHOWN = {"I(i=0)": first_only, ".5ⁱ": geometric(0.5), ".9ⁱ": geometric(0.9),
@@ -717,8 +733,8 @@ for sight in ("sharp", "short"):
 
 # %%
 def fit_hard(n, sight):
-    """The same learner, but it takes the likeliest action."""
-    return np.eye(3)[fit(n, sight).argmax(axis=1)]
+    """The same learner, but it takes the likeliest action; of equals the leftmost, on every machine."""
+    return np.eye(3)[fit(n, sight).round(6).argmax(axis=1)]
 
 
 nightly = {"draws": [J(π) for π in dagger_exactly(first_only, 40, NIGHT)[0][1:]],
@@ -798,10 +814,10 @@ assert error(played["night"][0][N], d_of(played["night"][0][N])) < ε_all.min() 
 # and while somebody else drives into the ditch. Section 10 lets you feel it.
 
 # %% [markdown]
-# ## 6. Break it · four ways to write it wrong
+# ## 6. Break it · three ways to write it wrong
 #
-# The loop has six lines, and each can be written wrongly so that nothing crashes. Each is run with five seeds, against
-# the right one (*statistical*).
+# The loop is short, and can be written wrongly in many ways so that nothing crashes. Three are run, with five seeds each,
+# against the right one (*statistical*).
 #
 # ### Lab 1 · whose actions?
 #
@@ -816,18 +832,26 @@ def executed_as_labels(env, expert, learn, rng, iterations):
         policies.append(learn(obs, labels, rng))
         visited = rollout(env, policies[-1], rng)
         obs, labels = np.concatenate([obs, visited.obs]), np.concatenate([labels, visited.actions])  # ← here
-    return Run(policies, data)
+    return policies, obs, labels
 
 
+# %%
 right = np.array(sampled["DAgger, I(i=0)"])  # (seeds, iterations)
-wrong = np.array([costs_of(executed_as_labels(Ledge(2), expert, counting, rng, 20)) for rng in rngs()])
+runs = [executed_as_labels(Ledge(2), expert, counting, rng, 20) for rng in rngs()]
+wrong = np.array([[J(policy.π) for policy in policies] for policies, *_ in runs])
+on_own = lambda π, obs, labels: -np.log(π[obs[:, 0].astype(int) + 3, labels]).mean()
+fooled = [on_own(policies[-1].π, obs, labels) for policies, obs, labels in runs]
+honest = [on_own(run.final.π, run.data.obs, run.data.labels)
+          for run in (dagger(Ledge(2), expert, counting, rng, 20) for rng in rngs())]
 print(f"executed actions as labels: {wrong[:, -1].mean():.2f} ± {wrong[:, -1].std(ddof=1):.2f}; "
       f"DAgger {right[:, -1].mean():.2f} ± {right[:, -1].std(ddof=1):.2f}")
+print(f"loss on the data collected: {np.mean(fooled):.2f}, DAgger {np.mean(honest):.2f}")
 assert wrong[:, -1].min() > 2 * right[:, -1].max() and wrong[:, -1].mean() > 10 * right[:, -1].mean()
+assert max(fooled) < min(honest) / 2
 
 # %% [markdown]
 # It learns to do what it does. In the middle this is harmless, the labels were right to begin with; at $\pm2$ it
-# confirms itself in whatever it did there first. The loss on its own data looks excellent all the while.
+# confirms itself in whatever it did there first. And the loss on its data is far *better* than DAgger's.
 #
 # ### Lab 2 · no aggregation
 #
@@ -846,7 +870,10 @@ def newest_only(env, expert, learn, rng, iterations):
 forgetful = [newest_only(Ledge(2), expert, counting, rng, 20) for rng in rngs()]
 wrong = np.array([costs_of(run) for run in forgetful])
 side = np.array([[Y @ d_of(policy.π) for policy in run.policies] for run in forgetful])  # its mean position
+flips = (side[:, 2:] * side[:, 1:-1] < 0).mean()
+assert wrong[:, 2:].min() > 10 > 10 * right[:, 10:].max() and flips > 0.8
 
+# %%
 fig, axes = plt.subplots(1, 2, figsize=(10, 2.8), layout="constrained")
 for curves, colour, name in ((right, "C0", "aggregated"), (wrong, "C3", "newest round only")):
     axes[0].plot(np.arange(1, 21), curves.T, color=colour, lw=1)
@@ -855,8 +882,6 @@ axes[1].plot(np.arange(1, 21), side.T, color="C3", lw=1)
 axes[0].set(xlabel="iteration", ylabel="cost J, 5 seeds", xticks=range(2, 21, 2))
 axes[1].set(xlabel="iteration", ylabel="mean position, newest only", xticks=range(2, 21, 2), ylim=(-3, 3))
 axes[0].legend(fontsize=8, loc="center right")
-flips = (side[:, 2:] * side[:, 1:-1] < 0).mean()
-assert wrong[:, 2:].min() > 10 > 10 * right[:, 10:].max() and flips > 0.8
 show(fig, alt=f"Left: cost against iteration for five seeds. Aggregated, it falls to {right[:, -1].mean():.1f}; with "
      f"the newest round only it stays near {wrong[:, 2:].mean():.0f}. Right: the mean position of the latter jumps "
      f"between the two sides; it changes side in {flips:.0%} of the rounds.")
@@ -867,8 +892,7 @@ show(fig, alt=f"Left: cost against iteration for five seeds. Aggregated, it fall
 #
 # ### Lab 3 · the expert never lets go
 #
-# "It is safer with the expert at the wheel", $\beta_i=.95$ for ever. What does the data set look like? And what is
-# $\beta_i=1$ for ever?
+# "It is safer with the expert at the wheel", $\beta_i=.95$ for ever. What does the data set look like?
 
 # %%
 cautious = [dagger(Ledge(2), expert, counting, rng, 20, lambda i: 1.0 if i == 0 else 0.95) for rng in rngs()]
@@ -877,55 +901,18 @@ wrong = np.array([costs_of(run)[-1] for run in cautious])
 free = [dagger(Ledge(2), expert, counting, rng, 20) for rng in rngs()]
 print(f"β = .95 for ever: cost {wrong.mean():.2f} ± {wrong.std(ddof=1):.2f}; labels at |y| ≥ 2: "
       f"{np.mean([far(run) for run in cautious]):.3%}, DAgger {np.mean([far(run) for run in free]):.1%}")
-assert wrong.min() > 3 * right[:, -1].max()
-
-forever = dagger(Ledge(2), expert, counting, np.random.default_rng(0), 20, β=lambda i: 1.0)
-cloning = behavioural_cloning(Ledge(2), expert, counting, np.random.default_rng(0), 20)
-assert all((a.π == b.π).all() for a, b in zip(forever.policies, cloning.policies))  # identity: it is cloning
+assert wrong.min() > 3 * right[:, -1].max() and max(map(far, cautious)) < min(map(far, free)) / 20
 
 # %% [markdown]
-# ### Lab 4 · asked twice
-#
-# Drive first, with the expert's help; afterwards ask for all labels. Looks tidy. What does it cost, and what happens if
-# the expert's hand is not perfectly steady?
-
-# %%
-def ask_twice(env, expert, π, β, rng):
-    """Wrong: the expert is asked when it drives, and again for the label."""
-    def act(obs, rng, time):
-        return np.where(rng.random(len(obs)) < β, expert(obs, rng, time), π(obs, rng, time))
-
-    visited = rollout(env, act, rng)
-    return visited, expert(visited.obs, rng, None)  # ← here
-
-
-def human(obs, rng, time):
-    """Steers as the expert, but one time in five anywhere; counts how often it is asked."""
-    human.asked += len(obs)
-    return np.where(rng.random(len(obs)) < 0.2, rng.integers(3, size=len(obs)), expert(obs, rng, time))
-
-
-for seed in range(5):
-    human.asked, rng = 0, np.random.default_rng(seed)
-    visited, labels = ask_twice(Ledge(4), human, Table(clone), 1.0, rng)
-    assert human.asked == 2 * len(labels) and (labels != visited.actions).mean() > 0.1  # two answers that differ
-    human.asked = 0
-    once = query(Ledge(4), human, Table(clone), 1.0, rng)
-    assert human.asked == len(once) and once.driven.all()
-
-# %% [markdown]
-# Twice the work, for answers that contradict what the expert has just done. `query` asks once for every state and uses
-# the answer for both.
-#
 # <details><summary><b>Quick question 3.</b>
-# With β = 1 for some rounds and a steady expert, `ask_twice` gives correct labels. Why is it a bug all the
-# same?</summary>
+# Somebody drives first, with the expert's help where $\beta_i$ says so, and asks the expert for all labels afterwards.
+# With a steady expert these labels are right. Why is it a bug all the same?</summary>
 #
-# The number of questions *is* the cost of the method. A comparison "return against labels" that counts `len(data)`
-# would report half of what was asked.
+# The number of questions *is* the cost of the method, and where the expert drove it was asked twice: a comparison
+# "return against labels" that counts `len(data)` reports too few. An expert whose hand is not steady gives two answers
+# that differ, so the label contradicts what it has just done. `query` asks once, and uses the answer for both.
 # </details>
-
-# %% [markdown]
+#
 # ## 7. A kart
 #
 # Out of the tables. A kart on a track with bends; the throttle is held, one only steers. It turns with a lag, bumps
@@ -940,7 +927,7 @@ from course_utils.kart_plots import animate, draw_drive, drive, kart_picture
 
 kart = KartVector(1)  # an iteration is one episode of one kart: 250 labels, about a lap
 cloned = behavioural_cloning(kart, driver, ridge(kart, features=cells), np.random.default_rng(0), 10)
-clone, laps = cloned.final, {"expert": driver, "clone": cloned.final}
+laps = {"expert": driver, "clone": cloned.final}
 fig, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained", width_ratios=(4, 4, 3))
 runs = {name: drive(act, np.random.default_rng(1)) for name, act in laps.items()}
 for ax, (name, run) in zip(axes, runs.items()):
@@ -969,21 +956,19 @@ raced = {name: np.array([falls_after(algorithm, seed, **options) for seed in ran
                                             "DAgger, .5ⁱ": (dagger, dict(β=geometric(0.5)))}.items()}
 for name, x in raced.items():
     print(f"{name:15s} falls a lap after 1 … 6 laps of labels: {x.mean(axis=0)}  (last: ± {x[:, -1].std(ddof=1):.2f})")
-assert raced["cloning"].min() > 3
+assert raced["cloning"].min() > 3 and np.ptp(raced["cloning"].mean(axis=0)) < 2
 assert raced["DAgger, I(i=0)"][:, 3:].max() < 0.5 and raced["DAgger, .5ⁱ"][:, -1].max() < 0.5
 
 # %%
-pupil = dagger(kart, driver, ridge(kart, features=cells), np.random.default_rng(0), 10).final
-pair = {"supervised": drive(clone, np.random.default_rng(1)), "DAgger": drive(pupil, np.random.default_rng(1))}
+taught = dagger(kart, driver, ridge(kart, features=cells), np.random.default_rng(0), 10).final
+pair = {"supervised": drive(cloned.final, np.random.default_rng(1)), "DAgger": drive(taught, np.random.default_rng(1))}
 assert pair["supervised"].fell.sum() >= 3 and pair["DAgger"].fell.sum() == 0
 animate(pair, alt="Two karts drive a lap side by side, each after ten laps of labels. The supervised one leaves the "
         f"road {pair['supervised'].fell.sum()} times, marked by crosses; DAgger's stays on it.",
         caption="The same number of labels, the same learner, the same bumps. Only the places of the labels differ.")
 
-# %% [markdown]
-# Now with all methods, 20 iterations, and more seeds (*table* `kart`, made by `course experiment kart`):
-
 # %%
+# Now with all methods, 20 iterations, and more seeds: the stored table, made by `course experiment kart`.
 table = load_table("kart")
 METHODS = {"supervised": "supervised", "SMILe": "SMILe", "DAgger, β = I(i = 1)": "I", "DAgger, β = .5^(i−1)": ".5",
            "DAgger, β = .9^(i−1)": ".9"}
@@ -1024,11 +1009,11 @@ for short, x in poor.items():
 assert poor["I"][:, 9:].mean(axis=1).min() > 1.5 and poor["I"][:, -1].max() < poor["supervised"][:, -1].min() / 3
 
 # %% [markdown]
-# (The table counts iterations from 1.) *Reported* for the kart game of the paper, with $\beta=\mathbb I(i=1)$:
+# (*Table* `kart`; it counts iterations from 1.) *Reported* for the kart game of the paper, with $\beta=\mathbb I(i=1)$:
 # supervised flat, SMILe about 2 falls a lap at iteration 20, DAgger almost none at 5 and none after 15. Ours is another
 # kart, so only the *shape* can be compared, and it is the same. Why is cloning flat? In its laps the expert stays close
-# to the right line, so the outer cells are never switched on (asserted above) and their weights stay at zero, however
-# many laps it drives. And with the too poor features (directions four times as coarse, no bends) DAgger is far better
+# to the right line, so the outer cells are not switched on (asserted above for ten laps), and their weights stay at
+# zero. And with the too poor features (directions four times as coarse, no bends) DAgger is far better
 # than cloning, and keeps falling: that is $\varepsilon_N>0$.
 #
 # <details><summary><b>Quick question 4.</b>
@@ -1045,8 +1030,9 @@ assert poor["I"][:, 9:].mean(axis=1).min() > 1.5 and poor["I"][:, -1].max() < po
 # actions) and *Hopper-v5* (MuJoCo, three continuous ones), both from gymnasium, each with an expert of ours from
 # `data/experts/`. The learner is a network fitted by maximum likelihood, the same one for all. The question is put as a
 # buyer would: *what return do B labels buy?* Cloning spends them on the expert's own episodes; DAgger on its own. An
-# episode of Hopper-v5 has a thousand steps of much the same stride, so the expert is asked in every 20th step only
-# (every 10th in LunarLander-v3), for all methods alike. A normalised return is 0 for random actions and 1 for the
+# episode of Hopper-v5 has a thousand steps of much the same stride, so a label is bought in every 20th step only
+# (every 10th in LunarLander-v3), for all methods alike; that an expert who drives does so in every step is not charged,
+# which favours cloning. A normalised return is 0 for random actions and 1 for the
 # expert. (*Table*: the study `control`, stored; lecture 09 looks at the drift in it.)
 
 # %%
@@ -1068,7 +1054,7 @@ for ax, task in zip(axes, ("LunarLander-v3", "Hopper-v5")):
         draw_spread(ax, *control_curves(task, method, "return"), label=name, marker="o", ms=3)
     ax.axhline(1, color="k", ls=":", lw=1)
     ax.set(xscale="log", xticks=(25, 50, 100, 200, 400, 800), title=task)
-    ax.set(xlabel="labels asked for", ylabel="normalised return")
+    ax.set(xlabel="labels bought", ylabel="normalised return")
     ax.xaxis.set_major_formatter("{x:.0f}")
     ax.minorticks_off()
 axes[0].legend(fontsize=8, loc="lower right")
@@ -1120,7 +1106,7 @@ reading = dagger(env, env.expert, svms(env, 0.1), rng, 4)  # its first policy is
 print(f"{len(letters)} letters of {len(letters.lengths)} words; trained on {len(train)} letters, tested on {len(test)}")
 
 # %% [markdown]
-# One small fold, live (*statistical*; nothing is drawn at random here, the spread over folds follows in the table). How
+# One small fold, live (an example: nothing is drawn at random here, the spread over folds follows in the table). How
 # much is there to gain for DAgger? Tell the supervised reader the true previous letter, as an examiner might: then it
 # does not drift.
 
@@ -1155,64 +1141,119 @@ ocr = load_table("handwriting")
 PUBLISHED = {"no structure": 82.0, "supervised": 83.6, "DAgger": 85.5}  # Ross, Gordon and Bagnell 2011
 
 
-def shares(method, column, fixed=None, α=None):
-    """Per cent, for each test fold, of the rows trained on nine folds: (10,)."""
-    rows = [r for r in ocr if (r["folds"], r["method"], r["fixed"], r["α"]) == (9, method, fixed, α)]
+def shares(method, column, fixed=None, α=None, folds=9):
+    """Per cent, for each test fold, of the rows trained on so many folds: (10,)."""
+    rows = [r for r in ocr if (r["folds"], r["method"], r["fixed"], r["α"]) == (folds, method, fixed, α)]
     return 100 * np.array([row[column] for row in sorted(rows, key=lambda row: row["seed"])])
 
 
-by_C = {C: {"no structure": shares("no structure", "accuracy", C), "supervised": shares("DAgger", "accuracy_1", C),
-            "DAgger": shares("DAgger", "accuracy", C)} for C in (None, 1, 10)}
-for C, found in by_C.items():
+by_C = {c: {"no structure": shares("no structure", "accuracy", c), "supervised": shares("DAgger", "accuracy_1", c),
+            "DAgger": shares("DAgger", "accuracy", c)} for c in (None, 1, 10)}
+for c, found in by_C.items():
     row = ", ".join(f"{name} {x.mean():.1f} ± {x.std(ddof=1):.1f}" for name, x in found.items())
-    print(f"C = {C or 'chosen'}: {row}")
+    print(f"C = {c or 'chosen'}: {row}")
 print("published: " + ", ".join(f"{name} {x}" for name, x in PUBLISHED.items()))
 
 # %%
 fig, (left, right) = plt.subplots(1, 2, figsize=(11, 3.4), layout="constrained", width_ratios=(3, 2))
 for k, (name, value) in enumerate(PUBLISHED.items()):
+    left.plot(-1 + 0.2 * (k - 1), 100 * (live[0], live[1], live[-1])[k], f"C{k}s")
     for x, found in enumerate(by_C.values()):
         left.errorbar(x + 0.2 * (k - 1), found[name].mean(), found[name].std(ddof=1), fmt="o", color=f"C{k}", capsize=3)
-    left.axhline(value, color=f"C{k}", ls=":", lw=1, label=f"{name} (dotted: published)")
-left.set(xticks=range(3), xticklabels=["C chosen", "C = 1", "C = 10"], ylabel="% of letters right", ylim=(79.8, 88))
+    left.axhline(value, color=f"C{k}", ls=":", lw=1, label=name)
+left.set_xticks(range(-1, 3), ["live, one fold\n2 to train on", "table\nC chosen", "table\nC = 1", "table\nC = 10"])
+left.set(ylabel="% of letters right (dotted: published)", ylim=(78, 88))
 left.legend(fontsize=7, loc="upper center", ncols=3)
 curve = np.array([shares("DAgger", f"accuracy_{i}") for i in range(1, 21)])  # (iterations, folds)
 right.errorbar(range(1, 21), (curve - curve[0]).mean(axis=1), (curve - curve[0]).std(axis=1, ddof=1), fmt="C2o-", ms=3)
 right.set(xlabel="iteration of DAgger", ylabel="% gained, C chosen", xticks=range(2, 21, 2))
-show(fig, alt="Left: letters read correctly without structure, supervised and by DAgger, for C chosen, 1 and 10, with "
-     "spread over ten folds, beside the published 82, 83.6 and 85.5 per cent. DAgger is best for each C, and its lead "
+show(fig, alt="Left: letters read correctly without structure, supervised and by DAgger: on the one fold run live, and "
+     "from the table for C chosen, 1 and 10, with spread over ten folds, beside the published 82, 83.6 and 85.5 per "
+     "cent. DAgger is best for each C, and its lead "
      "grows with C. Right: its gain over supervised comes with iteration 2, and stays.")
 
 # %%
-gain = {C: found["DAgger"] - found["supervised"] for C, found in by_C.items()}
-for C, x in gain.items():
-    print(f"C = {C or 'chosen'}: DAgger gains {x.mean():.2f} ± {x.std(ddof=1):.2f}, ahead on {(x > 0).sum()}")
+gain = {c: found["DAgger"] - found["supervised"] for c, found in by_C.items()}
+for c, x in gain.items():
+    print(f"C = {c or 'chosen'}: DAgger gains {x.mean():.2f} ± {x.std(ddof=1):.2f}, ahead on {(x > 0).sum()}")
     assert len(x) == 10 and (x > 0).all() and x.mean() > 0.3
-    assert by_C[C]["supervised"].mean() > by_C[C]["no structure"].mean()
+    assert by_C[c]["supervised"].mean() > by_C[c]["no structure"].mean()
+drifts = {c: (shares("DAgger", "told_at_first", c) - found["supervised"]).mean() for c, found in by_C.items()}
+print("what the supervised reader loses by its own mistakes:", {c or "chosen": f"{x:.1f}" for c, x in drifts.items()})
 assert gain[None].mean() < gain[1].mean() < gain[10].mean()  # the less regularised, the more there is to mend
+assert drifts[None] < drifts[1] < drifts[10] and shares("DAgger", "C").max() / 100 < 1  # for there is more drift
+assert by_C[None]["supervised"].mean() > PUBLISHED["supervised"] and gain[None].mean() < 85.5 - 83.6
 assert (curve[1] - curve[0]).mean() > 0.7 * (curve[-1] - curve[0]).mean()  # it comes with the second iteration
-off = {C: [abs(found[name].mean() - value) for name, value in PUBLISHED.items()] for C, found in by_C.items()}
-assert min(off, key=lambda C: sum(off[C])) == 1 and max(off[1]) < 1  # C = 1 comes nearest
+assert max(abs(by_C[1][name].mean() - value) for name, value in PUBLISHED.items()) < 1
 
 # %%
 mixed = {(m, α): shares(m, "accuracy", α=α) for m, α in (("SEARN", 1), ("SEARN", 0.1), ("SMILe", 0.1))}
 print(", ".join(f"{m} with α = {α} {x.mean():.1f} ± {x.std(ddof=1):.1f}" for (m, α), x in mixed.items()))
 assert all(abs(x.mean() - by_C[None]["DAgger"].mean()) < 0.5 for x in mixed.values())
-words = shares("DAgger", "words_at_first").mean(), shares("DAgger", "words").mean()
-print(f"whole words right: supervised {words[0]:.1f} %, DAgger {words[1]:.1f} %")
-assert words[1] < words[0] + 0.5
+words = {c: shares("DAgger", "words", c) - shares("DAgger", "words_at_first", c) for c in by_C}
+for c, x in words.items():
+    print(f"C = {c or 'chosen'}: whole words {x.mean():+.2f} ± {x.std(ddof=1):.2f}, fewer on {(x < 0).sum()} folds")
+    assert abs(x.mean()) < 1.2 and x.mean() < 0.5 * gain[c].mean()
+assert words[None].mean() < 0
+small = shares("DAgger", "accuracy", folds=2) - shares("DAgger", "accuracy_1", folds=2)
+print(f"trained on two folds: DAgger gains {small.mean():.2f} ± {small.std(ddof=1):.2f}, on {(small > 0).sum()} of 10")
+assert 0 < small.mean() < gain[None].mean()
 
 # %% [markdown]
-# **Where we differ from the paper, and why.** The order is the paper's for each $C$, and DAgger is ahead on each
-# of the ten folds. But with $C$ chosen, our *supervised* reader is better than the published one, and the gain
-# smaller. Look at what $C$ does: the less regularised, the more a reader trusts the previous letter, the more it is
-# misled by its own mistakes, the more DAgger has to mend. With $C=1$ all three numbers are within a point of the
-# published ones, so an untuned $C$ might be the difference; this is a guess, the paper's $C$ is not known to us. Other
-# differences: our SVM has the squared hinge loss, and ties between votes are broken in our way.
+# **Where we differ from the paper, and why.** The order is the paper's for each $C$, and DAgger is ahead on each of the
+# ten folds. But with $C$ chosen, our *supervised* reader is better than the published one, and the gain smaller. Look
+# at what $C$ does: the less regularised (the chosen $C$ are all below 1), the more a reader loses by taking its own
+# mistakes for the previous letter, and the more DAgger has to mend. With $C=1$ all three numbers are within a point of
+# the published ones, so an untuned $C$ might be the difference; this is a guess, the paper's $C$ is not known to us.
+# (Fixed $C$ were run for 5 iterations, not 20; the gain comes with the second.)
+# Other differences: our SVM has the squared hinge loss, and ties between votes are broken in our way.
 #
-# Two more things that the table says. SEARN and SMILe read as well as DAgger *here*: a mistake is forgotten after one
-# letter, so early policies are not far off. And *whole words* do not gain: the expert labels letters, so letters is
-# what gets better.
+# Three more things that the table says. With two folds to train on, as live, DAgger gains less. SEARN (Daumé et al.
+# 2009, the older remedy, which mixes as SMILe does but trusts the newest policy most) and SMILe read as well as DAgger
+# *here*; our reading is that a mistake is forgotten after one letter, so early policies are not far off. And of *whole
+# words* DAgger hardly reads more, with $C$ chosen even fewer: the expert labels letters, and letters get better.
+#
+# ### Break it · words that nobody has shown
+#
+# One thing the protocol hides. The 6,877 words are 55 *different* ones, each written by many hands, and each is in every
+# fold. Is it spelling that the previous letter helps with, or are 55 words learned by heart? Take 11 of the 55 out of
+# the training data, and test on both kinds (*statistical*: five draws of the 11; small fold, so compare with the live
+# numbers above).
+
+# %%
+spelled = np.array(["".join(chr(97 + k) for k in part) for part in np.split(letters.labels, letters.first[1:])])
+spelling = spelled[letters.word]  # of each letter, the word that it stands in
+different = np.unique(spelling)
+assert len(different) == 55 and all(len(np.unique(spelling[letters.fold == k])) == 55 for k in range(10))
+
+
+def shown_and_unshown(seed):
+    """Letters right, of words that were shown and of others, by the three readers: (2, 3)."""
+    rng = np.random.default_rng(seed)
+    unshown = np.isin(spelling, rng.choice(different, 11, replace=False))
+    env = Reading(letters[np.isin(letters.fold, (1, 2)) & ~unshown])
+    plain = behavioural_cloning(env, env.expert, svms(env, 0.1, PIXELS), rng).final
+    run = dagger(env, env.expert, svms(env, 0.1), rng, 2)
+    tests = [letters[(letters.fold == 0) & which] for which in (~unshown, unshown)]
+    return [[accuracy(test, read(test, π))[0] for π in (plain, *run.policies)] for test in tests]
+
+
+# %%
+kinds = 100 * np.array([shown_and_unshown(seed) for seed in range(5)])  # (seeds, shown | not, readers)
+for kind, name in enumerate(("shown", "not shown")):
+    row = zip(("no structure", "supervised", "DAgger"), kinds[:, kind].mean(axis=0), kinds[:, kind].std(axis=0, ddof=1))
+    print(f"words {name}: " + ", ".join(f"{reader} {mean:.1f} ± {sd:.1f}" for reader, mean, sd in row))
+helps = kinds[:, :, 1] - kinds[:, :, 0]  # what the previous letter is worth to the supervised reader
+assert helps[:, 0].min() > 2 and helps[:, 1].mean() < -1  # on words that were shown; on others
+mends = kinds[:, :, 2] - kinds[:, :, 1]
+assert mends.mean(axis=0).min() > 0 and mends[:, 1].mean() > mends[:, 0].mean()
+assert kinds[:, 1, 2].mean() < kinds[:, 1, 0].mean()  # still behind the reader without structure
+
+# %% [markdown]
+# On words that were not shown, the previous letter *hurts* the supervised reader: without it, it would read better. What
+# it had learned is largely 55 words. DAgger's gain is larger there, for there are more mistakes to mend, but on average
+# it does not make up for the harm. The published comparison is sound; but it is one about these words. **A test set
+# answers the question that its split asks**: lecture 09 said it of rows and episodes, here it is words.
 
 # %% [markdown]
 # ## 10. You are the expert
@@ -1259,9 +1300,9 @@ for n, x in zip(answers, falls.T):
 assert falls[:, 0].mean() > 4 and falls[:, -1].max() < 1
 
 # %% [markdown]
-# Now you. Click the picture, then steer with the arrow keys (with Shift: hard); Space skips, Backspace takes an answer
-# back, and "learn now" ends a round early. Four rounds are forty answers. The cell after it draws your learner beside
-# the scripted driver's pupils; run it again whenever you like.
+# Now you. The dots are the kart's next second. Click the picture, then steer with the arrow keys (with Shift: hard);
+# Space skips, Backspace takes an answer back, and "learn now" ends a round early. Four rounds are forty answers. The
+# cell after it draws your learner beside the scripted driver's pupils; run it again whenever you like.
 
 # %%
 yours = new_session(seed=0)
