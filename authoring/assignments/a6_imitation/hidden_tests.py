@@ -31,6 +31,8 @@ def cloning(rng):
     constant[..., 0] = 1.0
     level = np.array([[1.0], [0.0], [0.0]])
     far = np.array([[-1.0, 0.0, 1.0, 1.0], 4 * [0.0], 4 * [0.0]])
+    zeros = x["obs"].copy()
+    zeros[1, 2] = 0.0
     after = np.arange(L) >= x["lengths"][:, None]
     whole = np.round(2 * x["obs"]).astype(int)
     cases = [case(world(1, 2, [1]), "one step"), case(world(3, 3, [5]), "one episode"),
@@ -39,7 +41,7 @@ def cloning(rng):
              case(world(2, 3, [2, 3, 1], spare=4), "more padding than needed"), case(x),
              case(world(8, 6, [1, 60, 2, 30])), case(world(5, 3, rng.integers(1, 41, size=30))),
              case(world(3, 3, [4, 2, 3], scale=8.0), "large weights"),
-             case(x, "θ = 0", θ=0 * x["θ"]),
+             case(x, "θ = 0", θ=0 * x["θ"]), case(x, "an observation of zeros", obs=zeros),
              case(x, "large leftovers after the end", obs=np.where(after[..., None], 1e6, x["obs"])),
              case(x, "integers", θ=np.round(2 * x["θ"]).astype(int), obs=whole),
              case({k: single(y) for k, y in x.items()}, "single precision")]

@@ -103,7 +103,7 @@ check("a6.q1", cloning)
 #
 # Behavioural cloning labels the states that the *expert* visits. DAgger (Ross, Gordon and Bagnell 2011,
 # arXiv:1011.0686) labels those that the *learner* will visit: it lets the learner drive, and asks the expert what it
-# would have done. Now every question costs, and you have a **budget** of $B$ questions.
+# would have done. Now every question costs, and you have a **budget** of $B \ge 1$ questions.
 #
 # Episodes are numbered $i = 0, 1, 2, \dots$, questions $k = 0, 1, \dots, B - 1$ over all episodes together.
 #

@@ -73,6 +73,21 @@ def gradient_without_mask(θ, obs, actions, lengths):
     return clone_loss(θ, obs, actions, lengths, nll, per_episode)[0], no_mask_own_lengths(θ, obs, actions, lengths)[1]
 
 
+@wrong("a6.q1", "padding counted")
+def padding_as_action_0(θ, obs, actions, lengths):
+    """So that cross-entropy does not complain about −1."""
+    return no_mask_own_lengths(θ, obs, np.where(actions < 0, 0, actions), lengths)
+
+
+@wrong("a6.q1", "padding counted")
+def padding_without_action(θ, obs, actions, lengths):
+    """The comparison is False everywhere in the padding, but π is not 0 there."""
+    taken = actions[..., None] == np.arange(θ.shape[1])
+    log_π = log_softmax(obs @ θ, axis=-1)
+    loss = -np.mean((taken * log_π).sum((1, 2)) / lengths)
+    return loss, (np.einsum("nld,nla->nda", obs, np.exp(log_π) - taken) / lengths[:, None, None]).mean(0)
+
+
 @wrong("a6.q1", "divided by the padded length")
 def masked_then_mean(θ, obs, actions, lengths):
     return clone_loss(θ, obs, actions, lengths, nll, lambda c, inside, T: (c * inside).mean())
@@ -384,6 +399,65 @@ def what_was_done(reset, step, expert, learn, p, T, coins):
             states.append(s)
             labels.append(a)
             s, done = step(a)
+            t += 1
+        π, i = learn(states, labels), i + 1
+    return states, labels, π
+
+
+@wrong("a6.q2", "labels are the executed actions")
+def asks_only_where_the_expert_drives(reset, step, expert, learn, p, T, coins):
+    states, labels, π, i = [], [], None, 0
+    while len(labels) < len(coins):
+        s, done, t = reset(), False, 0
+        while not done and t < T and len(labels) < len(coins):
+            states.append(s)
+            labels.append(expert(s) if coins[len(labels)] < p**i else π[s])
+            s, done = step(labels[-1])
+            t += 1
+        π, i = learn(states, labels), i + 1
+    return states, labels, π
+
+
+@wrong("a6.q2", "an old answer looked up")
+def remembers_the_answers(reset, step, expert, learn, p, T, coins):
+    known = {}
+
+    def ask(s):
+        if s not in known:
+            known[s] = expert(s)
+        return known[s]
+    return with_limits()(reset, step, ask, learn, p, T, coins)
+
+
+@wrong("a6.q2", "over the budget")
+def asks_on_and_drops_the_rest(reset, step, expert, learn, p, T, coins):
+    states, labels, π, i, B = [], [], None, 0, len(coins)
+    while len(labels) < B:
+        s, done, t = reset(), False, 0
+        while not done and t < T:
+            a, mine = expert(s), coins[min(len(labels), B - 1)] < p**i
+            states.append(s)
+            labels.append(a)
+            s, done = step(a if mine else π[s])
+            t += 1
+        states, labels = states[:B], labels[:B]
+        π, i = learn(states, labels), i + 1
+    return states, labels, π
+
+
+@wrong("a6.q2", "over the budget")
+def asks_and_then_counts(reset, step, expert, learn, p, T, coins):
+    states, labels, π, i = [], [], None, 0
+    while len(labels) < len(coins):
+        s, done, t = reset(), False, 0
+        while not done and t < T:
+            a = expert(s)
+            if len(labels) == len(coins):
+                break
+            mine = coins[len(labels)] < p**i
+            states.append(s)
+            labels.append(a)
+            s, done = step(a if mine else π[s])
             t += 1
         π, i = learn(states, labels), i + 1
     return states, labels, π
@@ -1099,6 +1173,12 @@ enter_smile("what the expert keeps, not what it gives",
             shares_as_weights=by_weights(lambda α: np.cumprod(1 - α)),
             shares_before_as_weights=by_weights(lambda α: shares(α)[:-1]))
 enter_smile("share without its start", n_shares=lambda α, y, c: (np.cumprod(1 - α), given(α), act(given(α), y, c)))
+enter_smile("share without its end",
+            n_shares_from_one=lambda α, y, c: (shares(α)[:-1], given(α), act(given(α), y, c)))
+enter_smile("the expert not removed", expert_in_the_draw_as_index_minus_one=lambda α, y, c: (shares(α), given(α), y[
+    np.searchsorted(np.cumsum(np.append(shares(α)[-1], α * shares(α)[:-1]))[:-1], c, side="right") - 1,
+    np.arange(len(c))]))
+enter_smile("rates subtracted", linear_weights=by_weights(lambda α: α * (1 - np.append(0.0, np.cumsum(α)[:-1]))))
 enter_smile("only the last share", number=lambda α, y, c: (np.prod(1 - α), given(α), act(given(α), y, c)))
 enter_smile("rates subtracted", linear_share=by_share(lambda α: 1 - np.append(0.0, np.cumsum(α))))
 enter_smile("what was given, not what is left",

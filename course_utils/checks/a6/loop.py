@@ -89,7 +89,7 @@ def setting(school, p, T, coins):
         return school.starts[(x.reset - 1) % len(school.starts)]
 
     x.ask, x.start = ask, start
-    x.policy = lambda data: school.policy(*np.array(data, int).reshape(-1, 2).T)
+    x.policy = lambda data: school.policy(*np.array(data, int).reshape(-1, 2).T, x.asked)
     return x
 
 
@@ -163,6 +163,19 @@ def nothing(x):
 
 def see_at_once(x):
     x.π = x.policy(x.pairs)
+
+
+def cut_off(x):
+    """Ask to the end of the episode, and drop what is above the budget."""
+    del x.pairs[x.B :]
+    learn(x)
+
+
+def asks_before_it_counts(x):
+    """Ask once more where the budget is spent in the middle of an episode, and drop the answer."""
+    if x.k >= x.B and x.there != x.S - 1 and x.t + 1 < x.T:
+        x.ask(x.there)
+    learn(x)
 
 
 def once(x):

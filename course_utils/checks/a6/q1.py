@@ -32,13 +32,7 @@ def cases(rng):
     def world(d, A, lengths, longest=None):
         return [rewards(rng, d, A), *episodes(rng, lengths, d, A, longest)]
 
-    sizes = [
-        (1, 2, [1, 2]),
-        (2, 3, [3, 1]),
-        (2, 2, [2, 4, 1]),
-        (3, 4, [1, 5, 3], 6),
-        (3, 3, [6, 2, 4, 3]),
-    ]
+    sizes = [(1, 2, [1, 2]), (2, 3, [3, 1]), (2, 2, [2, 4, 1]), (3, 4, [1, 5, 3], 6), (3, 3, [6, 2, 4, 3])]
     cases = [instance(*world(*size)) for size in sizes]
     θ, obs, actions, lengths = world(2, 3, [2, 4, 3])
     obs[..., 0] = 1.0  # a constant: its weights move all logits of an action alike
@@ -159,6 +153,15 @@ def alone(θ, obs, actions, lengths):
     return tuple(map(np.array, zip(*each, strict=True)))
 
 
+def as_action_0(weights):
+    return lambda **x: q1(weights=weights)(**(x | {"actions": np.maximum(x["actions"], 0)}))
+
+
+def without_action(loss, gradient, x):
+    π = np.exp(of_actions(x.obs @ x.θ))
+    return loss, gradient + np.einsum("nl,nld,nla->da", (1 - x.inside) / x.T / x.N, x.obs, π)
+
+
 def by_logits(loss, gradient, x):
     return loss, each_episode(x)[..., None] * (np.exp(of_actions(x.obs @ x.θ)) - x.y)
 
@@ -214,7 +217,9 @@ MISTAKES = (
             lambda x: np.full((x.N, x.L), 1 / x.T.sum()),
             lambda x: np.full((x.N, x.L), 1 / x.N),
             lambda x: np.ones((x.N, x.L)),
-        ),
+        )
+        + (as_action_0(lambda x: 1 / x.T / x.N + 0 * x.t), as_action_0(lambda x: np.full((x.N, x.L), 1 / (x.N * x.L))))
+        + (q1(after=without_action),),
     ),
     Mistake(
         "divided by the padded length",
@@ -300,10 +305,7 @@ MISTAKES = (
         "one against all",
         "Binary cross-entropies, one for each action, are for answers that may hold at once. The actions exclude each "
         "other: the cost of a step is −log π(a|s) and nothing more.",
-        both_or_one(
-            {"cost": one_against_all},
-            {"cost": lambda log_π, y, z: one_against_all(log_π, y, z) / y.shape[-1]},
-        ),
+        both_or_one({"cost": one_against_all}, {"cost": lambda *x: one_against_all(*x) / x[1].shape[-1]}),
     ),
     Mistake(
         "mean over the actions",
@@ -328,9 +330,7 @@ MISTAKES = (
     Mistake(
         "another base of the logarithm",
         "log is the natural logarithm: np.log, not np.log2 or np.log10.",
-        both_or_one(
-            *({"cost": lambda *x, base=base: surprise(*x) / np.log(base)} for base in (2, 10)),
-        ),
+        both_or_one(*({"cost": lambda *x, base=base: surprise(*x) / np.log(base)} for base in (2, 10))),
     ),
     Mistake(
         "softmax twice",

@@ -6,8 +6,10 @@ import numpy as np
 
 from course_utils.checks.a6.loop import (
     again_at_the_end,
+    asks_before_it_counts,
     before_this,
     counted_apart,
+    cut_off,
     distinct,
     forced,
     if_any_is_left,
@@ -124,7 +126,10 @@ MISTAKES = (
         "labels are the executed actions",
         "What was executed is the learner's own where the learner drove: it would learn its mistakes by heart. The "
         "label is what the *expert* would do.",
-        q2(pairs=lambda x, s, label, a, mine, there: [(s, a)]),
+        (
+            q2(pairs=lambda x, s, label, a, mine, there: [(s, a)]),
+            q2(question=lambda x, s, mine: 2 * (x.ask(s) if mine else x.π[s],)),
+        ),
     ),
     Mistake(
         "labels are the learner's",
@@ -258,6 +263,11 @@ MISTAKES = (
         ),
     ),
     Mistake(
+        "an old answer looked up",
+        "The expert is asked in *every* state that is visited, seen before or not: the answer may differ.",
+        q2(question=lambda x, s, mine: 2 * (dict(x.pairs)[s] if s in dict(x.pairs) else x.ask(s),)),
+    ),
+    Mistake(
         "visited states left out",
         "Every state that is visited is labelled and kept, whoever drives: where the expert drives, where the learner "
         "does, where they agree and where they do not.",
@@ -301,7 +311,12 @@ MISTAKES = (
     Mistake(
         "over the budget",
         f"The budget may be spent in the middle of an episode: then not one question more. {STOP}",
-        (q2(cut=False), q2(budget=lambda x: x.B + 1)),
+        (
+            q2(cut=False),
+            q2(budget=lambda x: x.B + 1),
+            q2(cut=False, coin=lambda x: x.coins[min(x.k, x.B - 1)], at_end=cut_off),
+            q2(at_end=asks_before_it_counts),
+        ),
     ),
     Mistake(
         "a question unused", f"B questions may be asked, the last one too. {STOP}", many(budget=[lambda x: x.B - 1])

@@ -24,12 +24,12 @@ def coins_for(rng, α, M):
 
 
 def cases(rng):
-    def draw(n, M, highest=0.7):
-        α = rng.permutation(np.linspace(0.1, highest, n) + rng.uniform(-0.04, 0.04, n)).round(2)
+    def draw(n, M, lowest=0.1, highest=0.7):
+        α = rng.permutation(np.linspace(lowest, highest, n) + rng.uniform(-0.04, 0.04, n)).round(2)
         return instance(α, rewards(rng, n, M), coins_for(rng, α, M))
 
-    cases = [draw(*size) for size in [(2, 8), (3, 10), (4, 15, 0.2), (6, 20), (8, 30)]]
-    while drawn_by_ends(cases[-1]) & special(cases[-1]):
+    cases = [draw(*size) for size in [(2, 8, 0.35, 0.5), (3, 10), (4, 15, 0.1, 0.2), (6, 20), (8, 30)]]
+    while drawn_by_ends(cases[-1]) & special(cases[-1]) or 0 in special(cases[-1]):
         cases[-1] = draw(8, 30)
     tiny = 1e-14 * rng.permutation([2.0, 3.0, 5.0, 7.0])
     return [
@@ -142,10 +142,14 @@ def expert_kept(order):
     return q3(after=lambda s, w, a, x: (s, np.concatenate(order(s[-1:], w * (1 - s[-1]))), a))
 
 
-def expert_draws(s, w, a, x):
-    """The expert is the first to be drawn, and the oldest policy stands in for it."""
-    who = index(np.concatenate([s[-1:], w * (1 - s[-1])]), x["coins"])
-    return s, w, x["proposed"][np.maximum(who - 1, 0), np.arange(len(who))]
+def expert_draws(first):
+    """The expert is the first to be drawn, and policy `first` stands in for it."""
+
+    def after(s, w, a, x):
+        who = index(np.concatenate([s[-1:], w * (1 - s[-1])]), x["coins"])
+        return s, w, x["proposed"][np.where(who, who - 1, first), np.arange(len(who))]
+
+    return q3(after=after)
 
 
 def own_weight(w, proposed, coins):
@@ -180,7 +184,7 @@ MISTAKES = (
     Mistake(
         "the expert not removed",
         "When the mixture is used there is no expert to ask: weights are those of the n learned policies.",
-        (expert_kept(lambda e, w: (e, w)), expert_kept(lambda e, w: (w, e)), q3(after=expert_draws)),
+        (expert_kept(lambda e, w: (e, w)), expert_kept(lambda e, w: (w, e)), expert_draws(0), expert_draws(-1)),
     ),
     Mistake(
         "the expert's share given away",
@@ -230,6 +234,11 @@ MISTAKES = (
         q3(after=lambda s, w, a, x: (s[1:], w, a)),
     ),
     Mistake(
+        "share without its end",
+        "share has n + 1 entries: the last one, s_n, is what the expert has left after iteration n.",
+        q3(after=lambda s, w, a, x: (s[:-1], w, a)),
+    ),
+    Mistake(
         "only the last share",
         "Return the expert's share after every iteration, s_0 … s_n.",
         (q3(after=lambda s, w, a, x: (s[-1], w, a)), q3(after=lambda s, w, a, x: (s[-1:], w, a))),
@@ -237,7 +246,8 @@ MISTAKES = (
     Mistake(
         "rates subtracted",
         "α_n is a fraction of what is left, not of the whole: s_n = (1 − α_n) s_{n−1}.",
-        shares(lambda α, s: 1 - np.append(0, np.cumsum(α)), lambda α, s: np.maximum(1 - np.append(0, np.cumsum(α)), 0)),
+        shares(lambda α, s: 1 - np.append(0, np.cumsum(α)), lambda α, s: np.maximum(1 - np.append(0, np.cumsum(α)), 0))
+        + weights(lambda α, s: α * (1 - np.cumsum(α) + α), lambda α, s: α * np.maximum(1 - np.cumsum(α) + α, 0)),
     ),
     Mistake(
         "what was given, not what is left",

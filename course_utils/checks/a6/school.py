@@ -22,7 +22,8 @@ class School:
     answers (S,)    what the expert does in s, but
     slips   (m,)    slips[k mod m] is added (mod A) to the answer to question k
     quirks  (S,)    the learner, a bad one, does (quirks[s] + M + Σ (1 + label)) mod A in s, where it has learned from M
-                    pairs and the sum is over those of state s
+                    pairs and the sum is over those of state s. If more questions were asked, answers have got lost,
+                    and it is confused: each one shifts the quirks by a state
     """
 
     def __init__(self, moves, starts, answers, slips, quirks):
@@ -71,17 +72,17 @@ class School:
         states, labels = (column(x, n, name) for x, n, name in ((states, S, "states"), (labels, A, "labels")))
         if len(states) != len(labels):
             raise ValueError(f"learn wants a label for each state, got {len(states)} states and {len(labels)} labels")
-        return self.policy(states, labels)
+        return self.policy(states, labels, self.questions)
 
     # The same without a memory
 
     def answer(self, state, question):
         return int((self.answers[state] + self.slips[question % len(self.slips)]) % self.moves.shape[1])
 
-    def policy(self, states, labels):
+    def policy(self, states, labels, asked):
         S, A = self.moves.shape
         seen = np.bincount(states, 1 + labels, S).astype(int)
-        return (self.quirks + len(states) + seen) % A
+        return (np.roll(self.quirks, max(asked - len(states), 0)) + len(states) + seen) % A
 
 
 @dataclass(frozen=True, eq=False)
