@@ -160,7 +160,10 @@ def _unsteady(question, fn, case, outputs, _) -> Card | None:
 
 
 def _deaf(question, fn, seen) -> Mistake | None:
-    """DEAF if most is wrong, and on the largest ordinary instance the same comes out when other numbers go in."""
+    """DEAF if most is wrong, and on the largest ordinary instance the same comes out when other numbers go in.
+
+    Twice, for what is only compared with a threshold may well stay on its side of it once.
+    """
     wrong = [x for x in seen if not x[2]]
     plain = [
         (case, outputs) for case, outputs, _ in wrong if not case.note and all(np.isfinite(x).all() for x in outputs)
@@ -168,8 +171,12 @@ def _deaf(question, fn, seen) -> Mistake | None:
     if not plain or 2 * len(wrong) <= len(seen):
         return None
     case, outputs = plain[-1]
-    other = {k: x / 2 + 0.1 if isinstance(x, np.ndarray) and x.dtype.kind == "f" else x for k, x in case.args.items()}
-    return DEAF if _repeats(question, call(fn, Case(other, None)), outputs, 0, 0) else None
+    for change in (lambda x: x / 2 + 0.1, lambda x: x + 1):
+        is_number = {k: isinstance(x, np.ndarray) and x.dtype.kind == "f" for k, x in case.args.items()}
+        other = {k: change(x) if is_number[k] else x for k, x in case.args.items()}
+        if not _repeats(question, call(fn, Case(other, None)), outputs, 0, 0):
+            return None
+    return DEAF
 
 
 def _repeats(question, called: Called, outputs, rtol, atol) -> bool:
