@@ -337,7 +337,7 @@ def test_other_inputs_and_the_same_answer():
     assert run(lambda x, c: c * x + 0.5).mistake is None
     assert run(lambda x, c: 3 * x[:1] if len(x) == 1 else 7 + 0 * x).mistake == "the same answer to different inputs"
     assert run(lambda x, c: c * x if len(x) < 3 else 7 + 0 * x).mistake is None  # the exception, not the rule
-    looks = lambda x, c: 7.0 + (x > 1)  # halves of x are on the same side of it, x + 1 is not
+    looks = lambda x, c: 7.0 + (x > 1.6)  # halves of x are on the same side of it, x + 1 is not
     assert run(looks).mistake is None
     assert run(lambda x, c: np.inf + 0 * x).mistake == "not finite"
 
