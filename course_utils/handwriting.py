@@ -28,8 +28,7 @@ from scipy.sparse import csr_matrix, vstack
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
-from course_utils.imitation import Run, mixture, query, rollout, smile_weights
-from course_utils.networks import check_counts
+from course_utils.imitation import rollout, smile, smile_weights
 
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "handwriting"
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
@@ -225,14 +224,8 @@ def searn(env, expert, learn, rng, iterations=20, α=0.1):
     true letter and 1 for all others, so a plain classifier learns it.  Missing: costs by rollouts of π_{n−1} itself,
     and the search for α on held-out data.  The policies returned are the mixtures without the expert.
     """
-    check_counts(iterations=iterations)
-    data, fitted, policies = None, [], [None]
-    for n in range(iterations):
-        visited = query(env, expert, policies[-1], (1 - α) ** n, rng, iteration=n)
-        data = visited if data is None else data + visited
-        fitted.append(learn(visited.obs, visited.labels, rng))
-        policies.append(mixture(list(fitted), smile_weights(α, n + 1)[::-1]))  # the latest weighs most
-    return Run(policies[1:], data)
+    newest_most = lambda α, n: smile_weights(α, n)[::-1]  # all else is as in SMILe
+    return smile(env, expert, learn, rng, iterations, α, newest_most)
 
 
 def draw_words(ax, letters, predicted, words=range(6)):

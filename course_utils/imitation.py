@@ -206,11 +206,11 @@ def smile_weights(α, n):
     return w / w.sum()
 
 
-def smile(env, expert, learn, rng, iterations=20, α=0.1):
+def smile(env, expert, learn, rng, iterations=20, α=0.1, weights=smile_weights):
     """Stochastic mixing iterative learning.  (Ross and Bagnell 2010)
 
     π_n = (1 − α)ⁿ π* + α Σ_j (1 − α)^{j−1} π̂_j, where π̂_j is fitted to the states that π_{j−1} visited, and to those
-    only.  The policies returned are the mixtures without the expert.
+    only.  The policies returned are the mixtures without the expert.  weights(α, n): of π̂_1 … π̂_n in such a mixture.
     """
     check_counts(iterations=iterations)
     data, fitted, policies = None, [], [None]
@@ -218,7 +218,7 @@ def smile(env, expert, learn, rng, iterations=20, α=0.1):
         visited = query(env, expert, policies[-1], (1 - α) ** n, rng, n)
         data = visited if data is None else data + visited
         fitted.append(learn(visited.obs, visited.labels, rng))
-        policies.append(mixture(list(fitted), smile_weights(α, len(fitted))))
+        policies.append(mixture(list(fitted), weights(α, len(fitted))))
     return Run(policies[1:], data)
 
 

@@ -26,11 +26,6 @@ def _middle():
     return cKDTree(line[:, :2]), line
 
 
-def distance_to_middle(xy):
-    """How far places (…, 2) are from the middle of the road, in metres (to a few millimetres)."""
-    return _middle()[0].query(xy)[0]
-
-
 def _pose(state):
     """x, y and direction of the kart in the world."""
     s, offset, heading, _ = state

@@ -16,7 +16,7 @@ ARTIFACTS = ROOT / "artifacts"
 LECTURES = sorted((ROOT / "notebooks").glob("*.ipynb"))
 ASSIGNMENTS = sorted((ROOT / "assignments").glob("*.ipynb"))
 SOLUTIONS = sorted((ROOT / "solutions").glob("*.ipynb"))
-MINUTE = 60.0 * 1.5  # what a lecture may take on a quiet machine; on a shared one the same work took 44 to 62 s
+MINUTE = 60.0  # what a lecture may take
 
 scratch = tempfile.mkdtemp(prefix="course-tests-")
 atexit.register(shutil.rmtree, scratch, ignore_errors=True)

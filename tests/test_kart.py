@@ -34,7 +34,6 @@ from course_utils.kart_plots import (
     Animation,
     Drive,
     animate,
-    distance_to_middle,
     draw_drive,
     draw_track,
     drive,
@@ -379,13 +378,6 @@ def test_with_too_poor_features_dagger_keeps_falling(seed):
 
 def is_colour(picture, colour):
     return (np.asarray(picture).astype(int) == colour).all(axis=-1)
-
-
-def test_distances_are_the_walked_lines():
-    xy = np.random.default_rng(7).uniform([-20, -15], [75, 45], (500, 2))
-    np.testing.assert_allclose(distance_to_middle(xy), TREE.query(xy)[0], atol=0.06)  # a point every 10 cm
-    near = np.column_stack(place(np.linspace(0, LENGTH, 300), 2.0)[:2])
-    np.testing.assert_allclose(distance_to_middle(near), 2.0, atol=2e-3)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -681,9 +681,13 @@ print(f"paid in {N} rounds: {paid[-1]:.3f}, bound {bound[-1]:.2f}")
 # $$ \|d_{\pi_i}-d_{\hat\pi_i}\|_1 \;\le\; 2\big(1-(1-\beta_i)^T\big) \;\le\; 2\,T\beta_i. \tag{13} $$
 
 # %%
+from course_utils.drift import World, driving_gap
+
+ledge_world = World(world, np.repeat(C[:, None], 3, axis=1), π_star)
 βs = np.array([0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1])
 for π in (clone, fit(np.zeros(7)), *rng.dirichlet(np.ones(3), size=(20, 7))):
-    gap = np.array([abs(d_of(β * π_star + (1 - β) * π) - d_of(π)).sum() for β in βs])
+    gap = np.array([driving_gap(ledge_world, π, β) for β in βs])
+    assert np.isclose(gap[3], abs(d_of(βs[3] * π_star + (1 - βs[3]) * π) - d_of(π)).sum())  # what it computes
     assert (gap <= 2 * (1 - (1 - βs) ** T) + 1e-12).all() and (1 - (1 - βs) ** T <= T * βs + 1e-12).all()  # (13)
 
 # %% [markdown]
