@@ -314,11 +314,21 @@ def action_before(θ, obs, actions, lengths):
     return -(w[..., None] * taken * log_π).sum(), np.einsum("nl,nld,nla->da", w, obs, np.exp(log_π) - taken)
 
 
-@wrong("a6.q1", "action 0 taken for padding")
+@wrong("a6.q1", "a step taken for padding")
 def positive_actions(θ, obs, actions, lengths):
     w = (actions > 0) / lengths[:, None] / len(lengths)
     log_π, taken = log_softmax(obs @ θ, axis=-1), np.eye(θ.shape[1])[actions]
     return -(w[..., None] * taken * log_π).sum(), np.einsum("nl,nld,nla->da", w, obs, np.exp(log_π) - taken)
+
+
+@wrong("a6.q1", "a step taken for padding")
+def what_is_zero_is_padding(θ, obs, actions, lengths):
+    """As if the leftovers after the end were zeros; they are not, so the lengths are used as well."""
+    inside = (np.arange(obs.shape[1]) < lengths[:, None]) & (obs != 0).any(-1)
+    w = inside / lengths[:, None] / len(lengths)
+    log_π = log_softmax(obs @ θ, axis=-1)
+    taken = np.eye(θ.shape[1])[actions]
+    return -(w * (taken * log_π).sum(-1)).sum(), np.einsum("nl,nld,nla->da", w, obs, np.exp(log_π) - taken)
 
 
 @wrong("a6.q1", "not added up")

@@ -20,12 +20,14 @@ def instance(θ, obs, actions, lengths, note=""):
 
 
 def episodes(rng, lengths, d, A, longest=None):
-    """Random observations (N, L, d), with leftovers after the end, and actions (N, L) padded with −1; lengths (N,)."""
+    """Observations (N, L, d), one 0 if N > 2 and leftovers after the end; actions (N, L), padded; lengths (N,)."""
     lengths, L = np.array(lengths), longest or max(lengths)
     inside = np.arange(L) < lengths[:, None]
     actions = rng.integers(A, size=inside.shape)
     actions[:, 0] = rng.permutation(np.arange(len(lengths)) % A)  # not all the same
-    return rewards(rng, *inside.shape, d), np.where(inside, actions, -1), lengths
+    obs = rewards(rng, *inside.shape, d)
+    obs[1:2, 0] *= len(lengths) < 3
+    return obs, np.where(inside, actions, -1), lengths
 
 
 def cases(rng):
@@ -195,9 +197,7 @@ HUGE_LOGITS = replace(
     when=lambda case, outputs: case.note.startswith(HUGE) or almost(case, outputs),
 )
 STEPS = "An episode of length T has the steps t = 0 … T − 1, and all of them count."
-EACH = (
-    "First the mean over the steps of one episode, then the mean of these over the episodes: a step counts 1/(N T_i)."
-)
+EACH = "First the mean over the steps of an episode, then the mean of these over the episodes: a step counts 1/(N T_i)."
 MISTAKES = (
     ALMOST,
     TRUNCATED,
@@ -231,9 +231,7 @@ MISTAKES = (
         f"Episodes are averaged and their steps are added up, so that a long one counts more. {EACH}",
         weighed(lambda x: x.inside / x.N),
     ),
-    Mistake(
-        "sum over the episodes", f"Divide by the number of episodes too. {EACH}", weighed(lambda x: x.inside / x.T)
-    ),
+    Mistake("sum over the episodes", f"Divide by their number too. {EACH}", weighed(lambda x: x.inside / x.T)),
     Mistake("sum over everything", EACH, weighed(lambda x: 1.0 * x.inside)),
     Mistake(
         "one step short",
@@ -343,9 +341,10 @@ MISTAKES = (
         both_or_one(*({"cost": lambda log_π, y, z, k=k: surprise(log_π, np.roll(y, k, -2), z)} for k in (1, -1))),
     ),
     Mistake(
-        "action 0 taken for padding",
-        "Action 0 is an action. What comes after the end is told by lengths, or by actions < 0.",
-        weighed(lambda x: x.inside * (x.actions > 0) / x.T / x.N),
+        "a step taken for padding",
+        "Action 0 is an action, and zeros can be seen. What comes after the end is told by lengths, or by actions < 0.",
+        weighed(lambda x: x.inside * (x.actions > 0) / x.T / x.N)
+        + (q1(weights=lambda x: x.inside * x.obs.any(-1) / x.T / x.N),),
     ),
     Mistake(
         "not added up",
