@@ -18,6 +18,7 @@ import torch
 from helpers import code_cells, load, references
 
 from course_utils.checks import make_cases, questions
+from course_utils.checks.core import remembering, variants
 from course_utils.checks.runner import examine
 
 SEEDS, HIDDEN_SEEDS = range(20), range(5)
@@ -61,26 +62,8 @@ class Assignment:
     def quick(self, id):
         """The question, with mistakes that remember what they gave for an instance."""
         if id not in self._quick:
-            known = [dataclasses.replace(m, gives=tuple(map(memo, variants(m)))) for m in self.questions[id].mistakes]
-            self._quick[id] = dataclasses.replace(self.questions[id], mistakes=tuple(known))
+            self._quick[id] = remembering(self.questions[id])
         return self._quick[id]
-
-
-def variants(mistake):
-    return mistake.gives if isinstance(mistake.gives, tuple) else (mistake.gives,)
-
-
-def memo(gives):
-    """What a mistake gives does not depend on the answer that is judged: compute it once for each instance."""
-    known = {}
-
-    def remembered(**args):
-        key = tuple(id(x) if isinstance(x, np.ndarray) else x for x in args.values())
-        if key not in known:
-            known[key] = gives(**args), args  # keeping args alive keeps their ids theirs
-        return known[key][0]
-
-    return remembered
 
 
 # Answers that are right in an unusual form

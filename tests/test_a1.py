@@ -12,7 +12,7 @@ from helpers import ROOT
 from scipy.optimize import minimize
 
 from course_utils.checks import Case, oracles
-from course_utils.checks.runner import call
+from course_utils.checks.calling import call
 
 A1 = Assignment("a1_maxent")
 public, hidden, REFERENCE, HIDDEN = A1.public, A1.hidden, A1.reference, A1.hidden_tests
@@ -198,5 +198,5 @@ def test_a_case_is_never_changed_by_a_call():
         x[:] = 7
         return x
 
-    called = call(spoil, case)
+    called = call(spoil, case.args)
     assert called.changed == ("x",) and case.args["x"].tolist() == [0, 1, 2]

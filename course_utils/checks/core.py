@@ -8,11 +8,12 @@ a grader that keeps inputs and expected values in another process than the stude
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
-from traceback import TracebackException
 
 import numpy as np
+
+from course_utils.checks.calling import text_of
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,9 @@ class Question:
     """A question of an assignment.
 
     `cases(rng)` returns a list of Case from the smallest to the largest. `mistakes` stand from the most to the
-    least specific: where several fit, the first one is named.
+    least specific: where several fit, the first one is named. `observe(value, **args)` turns a returned policy,
+    network or other object into the outputs, by calling it; without one the returned value is the output.
+    `seconds` is the processor time that grading gives to an answer, for all its instances together.
     """
 
     id: str
@@ -73,6 +76,8 @@ class Question:
     mistakes: tuple = ()
     rtol: float = 1e-6
     atol: float = 1e-7
+    observe: Callable | None = None
+    seconds: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -89,11 +94,6 @@ def expected_outputs(case: Case) -> tuple:
     """The expected outputs as a tuple of float arrays."""
     several = case.expected if isinstance(case.expected, tuple) else (case.expected,)
     return tuple(np.asarray(x, dtype=float) for x in several)
-
-
-def text_of(error: BaseException) -> str:
-    """An exception's text, at most 500 characters of it, also where its own __str__ fails."""
-    return str(TracebackException(type(error), error, None))[:500]
 
 
 def to_array(value) -> np.ndarray:
@@ -210,8 +210,7 @@ def recognise(question: Question, seen: list) -> Mistake | None:
     for mistake in question.mistakes:
         if mistake.when and all(mistake.when(case, outputs) for case, outputs, _ in wrong):
             return mistake
-        variants = mistake.gives if isinstance(mistake.gives, tuple) else (mistake.gives,)
-        for gives in variants:
+        for gives in variants(mistake):
             if all(_reproduces(question, gives, case, outputs) for case, outputs, _ in seen[::-1]):
                 return mistake
     if wrong != finite and 2 * len(finite) >= len(wrong):
@@ -227,3 +226,27 @@ def _reproduces(question, gives, case, outputs) -> bool:
         given = gives(**case.args)
     given = tuple(np.asarray(x, dtype=float) for x in (given if isinstance(given, tuple) else (given,)))
     return same(outputs, given, **tolerance(question, case, outputs))
+
+
+def variants(mistake: Mistake) -> tuple:
+    """The functions that give what an answer with this mistake would give."""
+    return mistake.gives if isinstance(mistake.gives, tuple) else (mistake.gives,)
+
+
+def remembering(question: Question) -> Question:
+    """The question, with mistakes that remember what they gave for an instance: for judging many answers."""
+    known = tuple(replace(m, gives=tuple(map(_memo, variants(m)))) for m in question.mistakes)
+    return replace(question, mistakes=known)
+
+
+def _memo(gives):
+    """What a mistake gives does not depend on the answer that is judged."""
+    known = {}
+
+    def remembered(**args):
+        key = tuple(id(x) if isinstance(x, np.ndarray) else x for x in args.values())
+        if key not in known:
+            known[key] = gives(**args), args  # keeping args alive keeps their ids theirs
+        return known[key][0]
+
+    return remembered

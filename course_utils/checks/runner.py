@@ -1,20 +1,13 @@
-"""Call a student's function on the cases of a question, in this process, and turn what happens into a card."""
+"""Call a student's function on the cases of a question, and turn what happens into a card."""
 
 from __future__ import annotations
 
-import copy
 import inspect
-import io
-import os
 import re
-import sysconfig
-import traceback as tb
-from contextlib import redirect_stdout
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
+from course_utils.checks.calling import Called, call
 from course_utils.checks.card import Block, Card, Row, show_value
 from course_utils.checks.core import (
     Case,
@@ -26,7 +19,6 @@ from course_utils.checks.core import (
     read_outputs,
     recognise,
     same,
-    text_of,
     tolerance,
 )
 
@@ -47,39 +39,17 @@ DEAF = Mistake(
     "argument belongs, or remember an earlier call (a cache, a default argument that it changes)?",
 )
 QUESTION_ID = re.compile(r"a\d+\.q\d+")
-NOT_THEIRS = tuple(
-    os.path.realpath(p) + os.sep
-    for p in (
-        *(sysconfig.get_paths()[k] for k in ("stdlib", "platstdlib", "purelib", "platlib")),
-        os.path.dirname(os.path.dirname(__file__)),
-    )
-)
 
 
-@dataclass(frozen=True)
-class Called:
-    """What one call did: a value or an error, what it printed, and which of its inputs it changed."""
+def examine(question: Question, fn, cases: list, traceback: bool = False, call=call) -> Card:
+    """Run fn on every case, and say on a card what was found. Problems of form come before wrong values.
 
-    value: object = None
-    error: BaseException | None = None
-    printed: str = ""
-    changed: tuple = ()
+    `call(fn, args, observe) -> Called` runs fn: here, or, where nobody trusts it, in another process.
+    """
 
+    def ask(args):
+        return call(fn, args, question.observe)
 
-def call(fn, case: Case) -> Called:
-    """Call fn on copies of a case's inputs. An interrupt by the student passes through."""
-    args, out, value, error = copy.deepcopy(case.args), io.StringIO(), None, None
-    try:
-        with redirect_stdout(out), np.errstate(all="ignore"):
-            value = fn(*args.values())
-    except (Exception, SystemExit) as caught:
-        error = caught
-    changed = tuple(k for k, x in case.args.items() if not np.array_equal(x, args[k]))
-    return Called(value, error, out.getvalue(), changed)
-
-
-def examine(question: Question, fn, cases: list, traceback: bool = False) -> Card:
-    """Run fn on every case, and say on a card what was found. Problems of form come before wrong values."""
     if not callable(fn):
         return _card(
             question,
@@ -91,8 +61,12 @@ def examine(question: Question, fn, cases: list, traceback: bool = False) -> Car
         return _card(question, "failed", complaint)
     seen, problems = [], []
     for case in cases:
-        called = call(fn, case)
-        if isinstance(called.error, NotImplementedError) and (card := _not_yet(question, text_of(called.error))):
+        called = ask(case.args)
+        if (
+            called.error
+            and called.error.kind == "NotImplementedError"
+            and (card := _not_yet(question, called.error.text))
+        ):
             return card
         if called.error is not None:
             return _raised(question, case, called, traceback)
@@ -108,7 +82,7 @@ def examine(question: Question, fn, cases: list, traceback: bool = False) -> Car
         seen.append((case, outputs, problem is None))
         if problem:
             problems.append((case, called, outputs, problem))
-    if unsteady := _unsteady(question, fn, *seen[0]):
+    if unsteady := _unsteady(question, ask, *seen[0]):
         return unsteady
     if not problems:
         return _card(question, "passed", f"Right on all {len(cases)} instances.")
@@ -119,7 +93,7 @@ def examine(question: Question, fn, cases: list, traceback: bool = False) -> Car
         case,
         called,
         Problem(problem.kind, more, problem.mistake, problem.hint),
-        recognise(question, seen) or _deaf(question, fn, seen),
+        recognise(question, seen) or _deaf(question, ask, seen),
         outputs,
     )
 
@@ -150,16 +124,16 @@ def _plain(signature: inspect.Signature) -> inspect.Signature:
     return inspect.Signature([p.replace(annotation=p.empty, default=p.empty) for p in signature.parameters.values()])
 
 
-def _unsteady(question, fn, case, outputs, _) -> Card | None:
+def _unsteady(question, ask, case, outputs, _) -> Card | None:
     """A card if a second call on the same inputs answers differently."""
-    called = call(fn, case)
+    called = ask(case.args)
     if _repeats(question, called, outputs, **tolerance(question, case, outputs)):
         return None
     message = "Called twice with the same inputs, your function gave two different answers."
     return _refused(question, case, called, Problem("unsteady", message), UNSTEADY, None)
 
 
-def _deaf(question, fn, seen) -> Mistake | None:
+def _deaf(question, ask, seen) -> Mistake | None:
     """DEAF if most is wrong, and on the largest ordinary instance the same comes out when other numbers go in.
 
     Twice, for what is only compared with a threshold may well stay on its side of it once.
@@ -174,7 +148,7 @@ def _deaf(question, fn, seen) -> Mistake | None:
     for change in (lambda x: x / 2 + 0.1, lambda x: x + 1):
         is_number = {k: isinstance(x, np.ndarray) and x.dtype.kind == "f" for k, x in case.args.items()}
         other = {k: change(x) if is_number[k] else x for k, x in case.args.items()}
-        if not _repeats(question, call(fn, Case(other, None)), outputs, 0, 0):
+        if not _repeats(question, ask(other), outputs, 0, 0):
             return None
     return DEAF
 
@@ -195,24 +169,14 @@ def _not_yet(question: Question, said: str) -> Card | None:
 
 def _raised(question: Question, case: Case, called: Called, traceback: bool) -> Card:
     error = called.error
-    frames = tb.extract_tb(error.__traceback__)[1:]  # the first is our own call
-    theirs = [f for f in frames if not os.path.realpath(f.filename).startswith(NOT_THEIRS)]
-    said = f"{type(error).__name__}: {text_of(error)}".rstrip(": .")
+    said = f"{error.kind}: {error.text}".rstrip(": .")
     rows = [_instance(question, case), *_printed(called)]
-    if theirs:
-        where = f"line {theirs[-1].lineno} of {theirs[-1].name}"
-        rows.insert(0, Row((Block(where, theirs[-1].line or "(its source is not at hand)"),)))
+    if error.where:
+        rows.insert(0, Row((Block(error.where, error.line or "(its source is not at hand)"),)))
     if traceback:
-        short = [tb.FrameSummary(_end_of(f.filename), f.lineno, f.name, line=f.line) for f in frames]
-        text = "".join(tb.format_list(short) + tb.format_exception_only(error))
-        rows.append(Row((Block("traceback", text),)))
+        rows.append(Row((Block("traceback", error.traceback),)))
     more = "" if traceback else f' For the whole traceback: check("{question.id}", …, traceback=True).'
     return _card(question, "failed", f"Your function stopped with {said}.{more}", rows)
-
-
-def _end_of(path: str) -> str:
-    """The last two parts of a path, so that a line of a traceback fits on a card wherever Python is installed."""
-    return "/".join(Path(path).parts[-2:])
 
 
 def _refused(question, case, called, problem: Problem, mistake: Mistake | None, outputs) -> Card:
