@@ -113,10 +113,7 @@ class Box:
             )
         self.control.settimeout(120)
         if self.hear() != b"ready\n":
-            self.process.kill()
-            said = self.process.stderr.read(2000).decode(errors="replace").strip()
-            self.close()
-            raise NoBox(f"the sandbox does not start: {said or 'no reason given'}. {HELP}")
+            raise NoBox(f"the sandbox does not start: {self.last_words()}. {HELP}")
 
     def hear(self) -> bytes:
         with suppress(OSError):
@@ -130,7 +127,14 @@ class Box:
         except OSError:
             raise BoxFailed("the sandbox is gone") from None
         if self.hear() != b"done\n":
-            raise BoxFailed("the sandbox does not answer")
+            raise BoxFailed(f"the sandbox does not answer: {self.last_words()}")
+
+    def last_words(self) -> str:
+        """Close it, and say what it complained of."""
+        self.process.kill()
+        said = self.process.stderr.read(4000).decode(errors="replace").strip().splitlines()
+        self.close()
+        return said[-1] if said else "no reason given"
 
     def session(self) -> Session:
         return Session(self)
@@ -309,7 +313,8 @@ def bubblewrap_command() -> list:
     if os.geteuid() == 0:
         capabilities += ["CAP_SETUID", "CAP_SETGID", "CAP_KILL"]
     else:
-        command += ["--unshare-user"]
+        # As its own root, or bubblewrap would nest a second user namespace that may not make processes for the first.
+        command += ["--unshare-user", "--uid", "0", "--gid", "0"]
     for name in capabilities:
         command += ["--cap-add", name]
     command += ["--ro-bind", "/usr", "/usr"]
