@@ -6,27 +6,16 @@ finished, and only one such process at a time works on a study.
 
 import ast
 import functools
-import multiprocessing
 import os
-import signal
 import sys
-import threading
-import time
-from collections import deque
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from course_utils import studies
 from course_utils.studies import StudyError, parse, shown
+from course_utils.workers import WorkersError, on_dask, on_this_machine, tell, watched
 
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
-)
-LINE_EVERY = 10.0  # seconds between two lines on the progress where there is no terminal
 GO_ON = "What is finished is kept; the same command goes on from there."
-DASK_TIMEOUT = 10.0  # seconds to wait for a scheduler to answer
 
 
 def listing() -> str:
@@ -66,6 +55,8 @@ def run_study(name, seeds=None, jobs=None, scheduler=None, out=None, only=()) ->
             backend = on_dask(work, missing, scheduler) if scheduler else on_this_machine(work, missing, jobs)
             failed = collect(study, backend, len(missing), kept)
             return finish(study, kept, seeds, out) or int(failed > 0)
+    except WorkersError as error:
+        raise StudyError(f"{error}. {GO_ON}" if kept else str(error)) from error
     except KeyboardInterrupt:
         done = sum(studies.key(*task) in kept for task in asked)
         tell(f"stopped: {done} of {len(asked)} rows are there. {GO_ON}")
@@ -76,20 +67,13 @@ def collect(study, backend, missing: int, kept: dict) -> int:
     """Keep each row as it comes from the backend, and tell how far it is. Returns how many could not be done."""
     from tqdm import tqdm
 
-    failed, start, told = 0, time.monotonic(), time.monotonic()
-    with closing(backend), tqdm(total=missing, unit="row", smoothing=0, disable=not sys.stderr.isatty()) as bar:
-        for number, ((configuration, seed), outcome) in enumerate(backend, start=1):
-            if "error" in outcome:
-                failed += 1
-                tqdm.write(f"failed: {describe(configuration)} seed={seed}: {outcome['error']}", file=sys.stderr)
-            else:
-                kept[studies.key(configuration, seed)] = studies.keep(study, configuration, seed, outcome)
-            bar.update()
-            now = time.monotonic()
-            if bar.disable and (now - told > LINE_EVERY or number == missing):
-                left = tqdm.format_interval((now - start) / number * (missing - number))
-                tell(f"{number} of {missing} rows done, about {left} left")
-                told = now
+    failed = 0
+    for (configuration, seed), outcome in watched(backend, missing, "row"):
+        if "error" in outcome:
+            failed += 1
+            tqdm.write(f"failed: {describe(configuration)} seed={seed}: {outcome['error']}", file=sys.stderr)
+        else:
+            kept[studies.key(configuration, seed)] = studies.keep(study, configuration, seed, outcome)
     if failed:
         tell(f"{failed} of {missing} rows failed, {missing - failed} are kept; the same command tries the failed again")
     return failed
@@ -157,106 +141,5 @@ def alone(study):
         yield
 
 
-def tell(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
 def describe(configuration: dict) -> str:
     return " ".join(f"{name}={shown(value)}" for name, value in configuration.items())
-
-
-# ---- where rows are run: generators of (task, outcome), in the order in which they finish
-
-
-def on_this_machine(work, tasks, jobs=None):
-    """In a pool of processes. When one dies, it takes the pool along: what was in flight is tried again, one by one."""
-    waiting, suspects = deque(tasks), deque()
-    while waiting:
-        for task, outcome in one_pool(work, waiting, jobs or os.cpu_count()):
-            if outcome is None:
-                suspects.append(task)
-            else:
-                yield task, outcome
-    while suspects:
-        for task, outcome in one_pool(work, suspects, 1):
-            yield task, outcome or {"error": "its process died twice (killed, or out of memory?)"}
-
-
-def one_pool(work, waiting: deque, jobs: int):
-    """Run tasks until none is waiting or the pool breaks; then the outcome of those in flight is None."""
-    os.environ.update(ONE_THREAD)  # for the workers, before they import anything
-    others = set(multiprocessing.active_children())
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(waiting)), mp_context=spawn, initializer=end_with_parent) as pool:
-        flying, broken = {}, False
-        try:
-            while flying or (waiting and not broken):
-                while waiting and len(flying) < jobs and not broken:
-                    try:
-                        with interrupts_held():
-                            flying[pool.submit(work, *waiting[0])] = waiting[0]
-                        waiting.popleft()
-                    except BrokenProcessPool:
-                        broken = True
-                for future in wait(flying, return_when=FIRST_COMPLETED).done:
-                    error = future.exception()
-                    broken |= isinstance(error, BrokenProcessPool)
-                    outcome = {"error": studies.said(error, Path())} if error else future.result()
-                    yield flying.pop(future), None if isinstance(error, BrokenProcessPool) else outcome
-        except BaseException:  # Ctrl-C, or whoever collects has given up: rows in flight are not waited for
-            for child in set(multiprocessing.active_children()) - others:
-                child.kill()
-            raise
-
-
-@contextmanager
-def interrupts_held():
-    """A worker started meanwhile never sees Ctrl-C, which the terminal sends to it too; we see it a moment later."""
-    held = []
-    handler = signal.signal(signal.SIGINT, lambda *_: held.append(True))  # another thread may get what is blocked here
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the worker inherits this
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        signal.signal(signal.SIGINT, handler)
-    if held:
-        raise KeyboardInterrupt
-
-
-def end_with_parent() -> None:
-    """In a worker: do not outlive a runner that was killed."""
-    parent = multiprocessing.parent_process()
-    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
-
-
-def on_dask(work, tasks, address: str):
-    """On the workers of a Dask scheduler, which gives the rows of a worker that dies to the others."""
-    from distributed import Client, KilledWorker, as_completed
-    from distributed.client import FutureCancelledError
-
-    try:
-        client = Client(address, timeout=DASK_TIMEOUT, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
-        raise StudyError(f"no Dask scheduler answers at {address}: {error}") from error
-    with client:
-        workers = client.scheduler_info(n_workers=-1)["workers"].values()
-        if any(worker["nthreads"] > 1 for worker in workers):
-            raise StudyError("the Dask workers must have one thread each: dask worker --nworkers N --nthreads 1 …")
-        tell(f"{len(workers)} Dask workers" + ("" if workers else "; rows wait until there is one"))
-        futures = (
-            dict(zip(client.map(work, *zip(*tasks, strict=True), pure=False), tasks, strict=True)) if tasks else {}
-        )
-        try:
-            for future in as_completed(list(futures), loop=client.loop):
-                try:
-                    outcome = future.result()  # waits again if the worker died with the row in its memory
-                except KilledWorker:
-                    outcome = {"error": "its workers died, one after the other (killed, or out of memory?)"}
-                except FutureCancelledError:
-                    raise StudyError(f"the scheduler at {address} is gone. {GO_ON}") from None
-                except Exception as error:
-                    outcome = {"error": studies.said(error, Path())}
-                yield futures[future], outcome
-        finally:
-            client.cancel(list(futures))

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from course_utils import cli, studies, study_runner
+from course_utils import cli, studies, study_runner, workers
 from course_utils.studies import StudyError, fingerprint, is_stale, load_table, rerun_row
 from course_utils.study_runner import run_study
 
@@ -199,7 +199,7 @@ def test_a_table_grows_with_seeds_and_is_stored_when_whole(course, serial, capsy
 
 
 def test_progress_has_an_estimate_with_and_without_a_terminal(course, serial, capsys, monkeypatch):
-    monkeypatch.setattr(study_runner, "LINE_EVERY", 0.0)
+    monkeypatch.setattr(workers, "LINE_EVERY", 0.0)
     run_study("tiny", seeds=1)
     lines = [line for line in capsys.readouterr().err.splitlines() if "done" in line]
     assert len(lines) == 4 and all(re.fullmatch(r"\d of 4 rows done, about \d\d:\d\d left", line) for line in lines)
@@ -336,7 +336,7 @@ def test_results_that_cannot_be_written(course, serial):
 
 
 def test_a_scheduler_that_is_not_there(course, monkeypatch):
-    monkeypatch.setattr(study_runner, "DASK_TIMEOUT", 0.5)
+    monkeypatch.setattr(workers, "DASK_TIMEOUT", 0.5)
     for address in ("tcp://127.0.0.1:9", "nonsense"):
         with pytest.raises(StudyError, match=f"no Dask scheduler answers at {address}"):
             run_study("tiny", scheduler=address)
