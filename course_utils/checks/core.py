@@ -161,6 +161,9 @@ def judge(question: Question, case: Case, outputs: tuple) -> Problem | None:
                 "NaN and inf come from log(0), 0/0, inf − inf, or an exp that overflows.",
             )
     for output, got, want in zip(question.outputs, outputs, right, strict=True):
+        allowed = tol["atol"] + tol["rtol"] * np.abs(want)
+        if np.isfinite(allowed).all() and (np.abs(got - want) <= allowed).all():  # a tenth of the time of isclose
+            continue
         off = ~np.isclose(got, want, **tol)
         if off.any():
             return Problem(

@@ -1,4 +1,4 @@
-"""What comes in at the door: `collect` finds the submissions in a download, `read_code` the code cells of a notebook.
+"""What comes in at the door: `collect` finds the submissions in a download. (`read_code` is in cells.py.)
 
 Nothing here trusts what it reads, and nothing is executed or written: a zip is read in memory. Of whatever cannot be
 graded, `collect` still gives a Submission, which says why.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
-import json
 import mmap
 import os
 import re
@@ -17,29 +16,26 @@ import stat
 import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
 from course_utils.cli import BadInput
+from instructor.grading.cells import MEGABYTE, NOTEBOOK, CodeCell, Malformed, functions, read_code, too_large
 from instructor.grading.records import Submission
 
-MEGABYTE = 10**6
-NOTEBOOK = 10 * MEGABYTE  # the largest notebook that is read
+__all__ = ["CodeCell", "Malformed", "collect", "functions", "read_code"]
+
 ARCHIVE = 50 * MEGABYTE  # the largest zip that a student hands in
 BUDGET = 100 * MEGABYTE  # what is read for one student, all the notebooks or all the zips together
 TOTAL = 2000 * MEGABYTE  # the notebooks of all students together: they are kept in memory
 FILES = 10_000  # the most files of one student
-ENTRIES = 1_000_000  # the most files of a download
+ENTRIES = 300_000  # the most files of a download
 FOLDERS = 20  # how deep folders may be nested
 NAME = 150  # the longest name that is kept as it is
-CELLS = 2000  # the most cells of a notebook
-DEPTH = 200  # how deep JSON may be nested: outputs such as a plot's specification are nested too
 
 NOTEBOOK_NAME = re.compile(r"(.*)\.ipynb(\.json|\.txt)?", re.IGNORECASE | re.DOTALL)  # browsers add a second ending
 COUNTER = re.compile(r"(?:-| ?\()([0-9]{1,9})\)?$")  # what is added to a name that is taken: a1-2, a1 (2)
@@ -49,9 +45,7 @@ JUNK = ("__MACOSX", "Thumbs.db", "desktop.ini")
 # end before Moodle 4, or without folders "Ada Lovelace_123_assignsubmission_file_a1.ipynb". The name has no _ in it,
 # so nothing that a student writes into a file's name counts. The number is the participant's in this assignment; the
 # group of those without a group has none.
-MOODLE = re.compile(
-    r"(?P<student>[^_/\\]*)(?:_(?P<id>[0-9]{1,20}))?_assignsubmission_[a-z0-9]+(?:_.*)?(?P<attachment>)", re.DOTALL
-)
+MOODLE = re.compile(r"(?P<student>[^_/\\]*)(?:_(?P<id>[0-9]{1,20}))?_assignsubmission_[a-z0-9]+(?:_.*)?", re.DOTALL)
 # Canvas (lib/content_zipper.rb): files "lovelaceada_LATE_123_456_a1.ipynb" of the user 123; 456 is the attachment,
 # numbered as they come in. "lovelaceada_123_text.html" is a text or a link; who has no name is "anon_x1y2z".
 ATTACHED = r"_(?:(?P<attachment>[0-9]{1,20})_.+|(?:text|link)\.html)"
@@ -59,27 +53,6 @@ CANVAS = (
     re.compile(r"(?:LATE_)?(?P<student>anon_(?P<id>[A-Za-z0-9]{1,20}))" + ATTACHED, re.DOTALL),
     re.compile(r"(?P<student>[^/\\]+?)(?:_LATE)?_(?P<id>[0-9]{1,20})" + ATTACHED, re.DOTALL),
 )
-# What brackets do to the depth, for bytes.translate; as signed bytes 255 is −1.
-STEPS = bytes({ord("["): 1, ord("{"): 1, ord("]"): 255, ord("}"): 255}.get(byte, 0) for byte in range(256))
-QUESTION = re.compile(r"(a[0-9]{1,4})[.-](q[0-9]{1,4})")
-CELL_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-DEFINED = re.compile(r"^(?:(?:async[ \t]+)?def[ \t]+(\w+)[ \t]*[(\[]|(\w+)[ \t]*(?::[^=\n]*)?=(?!=))", re.MULTILINE)
-
-
-class Malformed(ValueError):
-    """A file is no notebook. The message says why, and may be shown to a student."""
-
-
-@dataclass(frozen=True)
-class CodeCell:
-    """A code cell: its nbformat id ("" if it has none), the question that it answers ("a1.q2") or None, its text."""
-
-    id: str
-    question: str | None
-    source: str
-
-
-# ---- inside a download
 
 
 class Refused(Exception):
@@ -91,19 +64,28 @@ class Found:
     """A file or a folder of a download, which is not read yet.
 
     parts    its path in the download, raw
-    read     gives its bytes or raises Refused; None for a folder and for what has a problem
+    read     gives its bytes, at most one more than it is asked for, or raises Refused; None if there is nothing to read
     time     when it was written, in POSIX seconds, or None
     """
 
     parts: tuple
     size: int = 0
     time: float | None = None
-    read: Callable[[], bytes] | None = None
+    read: Callable[[int], bytes] | None = None
     problem: str | None = None
 
     @property
     def name(self) -> str:
         return clean("/".join(self.parts))
+
+    @property
+    def label(self) -> str:
+        """The name within what is the student's."""
+        return clean("/".join(self.parts[1:] or self.parts))
+
+    @property
+    def is_folder(self) -> bool:
+        return self.read is None and self.problem is None
 
     @property
     def is_notebook(self) -> bool:
@@ -124,8 +106,8 @@ def collect(path: Path, assignment: str = "") -> list[Submission]:
     different. Raises BadInput if there is nothing to collect from.
     """
     path = Path(path)
-    with _look(path) as found:
-        students = _by_student(_unwrap(found, path.resolve()))
+    with ExitStack() as stack:
+        students = _by_student(_unwrap(_look(path, stack), path.resolve()))
         if not students:
             raise BadInput(f"expected notebooks in {path}; it is empty")
         submissions, total = [], 0
@@ -133,7 +115,7 @@ def collect(path: Path, assignment: str = "") -> list[Submission]:
             submissions.append(_submission(clean(student), id, files, assignment))
             total += len(submissions[-1].notebook)
             if total > TOTAL:
-                raise BadInput(f"the notebooks in {path} have more than {TOTAL // MEGABYTE} MB; collect a part at a time")
+                raise BadInput(f"expected at most {TOTAL // MEGABYTE} MB of notebooks at a time; {path} has more")
     return sorted(submissions, key=lambda s: (s.student.casefold(), s.student, s.id))
 
 
@@ -143,7 +125,7 @@ def clean(text: str) -> str:
     Different names stay different. Right-to-left letters stay as they are; what reorders text does not.
     """
     shown = "".join(c if _prints(c) else c.encode("unicode_escape").decode() for c in text)
-    if len(shown) <= NAME:
+    if len(shown) < NAME:  # what is cut has the length NAME, so that no other name looks like it
         return shown
     digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
     return f"{shown[: NAME - 18]}… {digest}"
@@ -154,25 +136,27 @@ def _prints(c: str) -> bool:
     return c != "\\" and (joiner or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
 
-@contextmanager
-def _look(path: Path) -> Iterator[list]:
-    """All that lies in a download; of a zip it can be read while the context lasts. Raises BadInput."""
-    wanted = "expected a folder of submissions, a zip or a notebook (.ipynb)"
+def _look(path: Path, stack: ExitStack) -> list[Found]:
+    """All that lies in a download; of a zip it can be read until the stack closes. Raises BadInput."""
+    wanted = f"expected a folder of submissions, a zip or a notebook (.ipynb); {path}"
     try:
         info = path.stat()  # follows a link: the instructor typed it
         if stat.S_ISDIR(info.st_mode):
-            yield list(_in_folder(path))
-        elif not stat.S_ISREG(info.st_mode):
-            raise BadInput(f"{wanted}; {path} is neither a folder nor a file")
-        elif NOTEBOOK_NAME.fullmatch(path.name):
-            yield [Found((path.name,), info.st_size, info.st_mtime, partial(_read_file, path.resolve()))]
-        else:
-            with path.open("rb") as file, _archive(file, ENTRIES) as archive:
-                yield list(_in_zip(archive))
+            return list(_in_folder(path))
+        if not stat.S_ISREG(info.st_mode):
+            raise BadInput(f"{wanted} is neither a folder nor a file")
+        if NOTEBOOK_NAME.fullmatch(path.name):
+            return [Found((path.name,), info.st_size, info.st_mtime, partial(_read_file, path.resolve()))]
+        if not info.st_size:
+            raise BadInput(f"{wanted} is empty")
+        file = stack.enter_context(path.open("rb"))
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            archive = _archive(file, content, ENTRIES)
+        return list(_in_zip(stack.enter_context(archive)))
     except Refused as error:
-        raise BadInput(f"{wanted}; {path}: {error}") from None
+        raise BadInput(f"{wanted}: {error}") from None
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL
-        raise BadInput(f"{wanted}; {path}: {getattr(error, 'strerror', None) or error}") from None
+        raise BadInput(f"{wanted}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _in_folder(folder, above: tuple = ()) -> Iterator[Found]:
@@ -199,111 +183,205 @@ def _in_folder(folder, above: tuple = ()) -> Iterator[Found]:
             yield Found(parts, problem=f"it cannot be read ({error.strerror})")
 
 
-def _read_file(path, most: int = NOTEBOOK) -> bytes:
+def _read_file(path, most: int) -> bytes:
     try:
         # Neither follows a link nor waits for the other end of a fifo, should the file have been exchanged for one.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:
-            mode = os.fstat(descriptor).st_mode
-            if not stat.S_ISREG(mode):
-                raise Refused(_special(mode))
-            return file.read(most + 1)
+            info = os.fstat(descriptor)
+            if not stat.S_ISREG(info.st_mode):
+                raise Refused(_special(info.st_mode))
+            return file.read(min(info.st_size, most) + 1)
     except OSError as error:
-        raise Refused(_special(stat.S_IFLNK) if error.errno == errno.ELOOP else f"it cannot be read ({error.strerror})")
+        link = error.errno == errno.ELOOP
+        raise Refused(_special(stat.S_IFLNK) if link else f"it cannot be read ({error.strerror})") from None
 
 
-# ---- inside a notebook
-
-
-def read_code(notebook: bytes) -> list[CodeCell]:
-    """The code cells of a notebook that anybody may have written, in their order.
-
-    nbformat 4 and 3, told apart by where the cells are. A cell without text is left out. Of a key that stands twice
-    the last value counts, as in Jupyter. Raises Malformed.
-    """
-    return [cell for cell in map(_code_cell, _cells(_parse(notebook))) if cell is not None]
-
-
-def functions(source: str) -> set[str]:
-    """The names that a cell defines at its top level by `def`, `async def` or `name = …`.
-
-    By its lines alone, since parsing hostile text is not safe: a definition inside a string counts as well.
-    """
-    names = (unicodedata.normalize("NFKC", a or b) for a, b in DEFINED.findall(source))  # as Python reads them
-    return {name for name in names if name.isidentifier()}
-
-
-def _parse(notebook: bytes):
-    if len(notebook) > NOTEBOOK:
-        raise Malformed(_too_large(len(notebook)))
-    if not notebook.strip():
-        raise Malformed("the file is empty")
-    if _depth(notebook) > DEPTH:
-        raise Malformed(f"its JSON is nested more than {DEPTH} levels deep")
+def _archive(file, content, most: int) -> zipfile.ZipFile:
+    """A zip, from its file and its bytes. Its entries are counted first, because each becomes an object."""
+    if sum(1 for _ in islice(re.finditer(rb"PK\x01\x02", content), most + 1)) > most:
+        raise Refused(f"more than {most} files in a zip")
     try:
-        return json.loads(notebook.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise Malformed("it is not UTF-8 text") from None
-    except json.JSONDecodeError as error:
-        raise Malformed(f"it is not valid JSON (line {error.lineno})") from None
-    except ValueError:  # Python reads integers of at most 4300 digits, because more take too long
-        raise Malformed("it has a number with too many digits") from None
-    except RecursionError:  # the caller left less room than DEPTH
-        raise Malformed("its JSON is nested too deep") from None
+        return zipfile.ZipFile(file)
+    except Exception:  # whatever the parser stumbles over, the file is at fault
+        raise Refused("it is not a zip, or a broken one") from None
 
 
-def _depth(text: bytes) -> int:
-    """How deep JSON is nested, counted before it is parsed, because the parser recurses.
+def _in_zip(archive: zipfile.ZipFile) -> Iterator[Found]:
+    """Everything in a zip. A path that leads out of it belongs to nobody else: it stays one odd name."""
+    for info in archive.infolist():
+        path = _zip_name(info).replace("\\", "/")
+        parts = tuple(part for part in path.split("/") if part not in ("", "."))
+        mode = info.external_attr >> 16  # a Unix mode, or nothing
+        if path.startswith("/") or re.match("[A-Za-z]:", path) or ".." in parts:
+            yield Found((path,), problem="its name in the zip is a path out of it")
+        elif not parts or _junk(parts):
+            continue
+        elif info.is_dir() or path.endswith("/"):
+            yield Found(parts)
+        elif stat.S_IFMT(mode) not in (0, stat.S_IFREG):
+            yield Found(parts, problem=_special(mode))
+        else:
+            yield Found(parts, info.file_size, _zip_time(info), partial(_read_entry, archive, info))
 
-    Where this takes something for a string that the parser does not, the text before is no JSON and stops the parser.
+
+def _read_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int) -> bytes:
+    if info.flag_bits & 1:
+        raise Refused("it is encrypted")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others can ask for any memory
+        raise Refused("it is packed in a way that is not read; expected an ordinary zip")
+    try:
+        with archive.open(info) as file:
+            return file.read(min(info.file_size, most) + 1)  # unpacks no more than was declared
+    except Exception:  # whatever the parser stumbles over, the file is at fault
+        raise Refused("it is broken in the zip") from None
+
+
+def _zip_name(info: zipfile.ZipInfo) -> str:
+    """Macs write UTF-8 and do not say so; zipfile then takes it for the letters of the first PC."""
+    try:
+        return info.filename if info.flag_bits & 0x800 else info.filename.encode("cp437").decode()
+    except UnicodeError:
+        return info.filename
+
+
+def _zip_time(info: zipfile.ZipInfo) -> float | None:
+    """A zip does not say whose clock it means: ours, as for unzip. Tools without a clock write 1980."""
+    try:
+        return datetime(*info.date_time).timestamp() if info.date_time[0] > 1980 else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _junk(parts: tuple) -> bool:
+    """What systems and Jupyter leave behind; in a zip the folder is part of each name."""
+    return any(part in JUNK or (part.startswith(".") and not MOODLE.fullmatch(part)) for part in parts)
+
+
+def _special(mode: int) -> str:
+    return "a symbolic link" if stat.S_ISLNK(mode) else "not an ordinary file"
+
+
+# ---- whose it is, and which notebook counts
+
+
+def _unwrap(found: list, path: Path) -> list:
+    """Without the folder named as the download that packing may add around everything in it."""
+    inner = [replace(file, parts=file.parts[1:]) for file in found if len(file.parts) > 1]
+    top = found[0].parts[0] if len({file.parts[0] for file in found}) == 1 else ""
+    if not inner or not top:
+        return found
+    if top in (path.name, path.stem, COUNTER.sub("", path.stem)):
+        return inner
+    # Taken for one student, a whole download in a folder would leave all the others without a mark. But whether it is
+    # one must not depend on how a student calls files.
+    if len({match["student"] for match in map(_platform, inner) if match}) > 1:
+        raise BadInput(f"expected submissions in {path}; all is in its folder {clean(top)}: unpack it, and give that")
+    return found
+
+
+def _platform(file: Found) -> re.Match | None:
+    """What Moodle or Canvas says in the name at the top. Canvas makes no folders."""
+    patterns = (MOODLE, *CANVAS) if len(file.parts) == 1 and not file.is_folder else (MOODLE,)
+    return next(filter(None, (pattern.fullmatch(file.parts[0]) for pattern in patterns)), None)
+
+
+def _by_student(found: list) -> dict:
+    """{(raw name, id): what is theirs}. A platform's file has the time of the download, which is left out.
+
+    If one number stands beside two names, it is no user's number, or somebody chose a name to look like another
+    user: then the number counts for neither.
     """
-    outside = b"".join(text.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')[::2])
-    steps = np.frombuffer(outside.translate(STEPS), np.int8)
-    return int(steps.cumsum(dtype=np.int32).max(initial=0))
+    names, students = {}, {}
+    for match in filter(None, map(_platform, found)):
+        names.setdefault(match["id"], set()).add(match["student"])
+    for file in found:
+        top, match = file.parts[0], _platform(file)
+        if match and (not match["id"] or len(names[match["id"]]) == 1):
+            owner, file = (match["student"] or top, match["id"] or ""), replace(file, time=None)
+        elif len(file.parts) > 1 or file.is_folder:
+            owner = top, ""
+        else:
+            notebook = NOTEBOOK_NAME.fullmatch(top)
+            owner = notebook[1] if notebook else os.path.splitext(top)[0], ""
+        students.setdefault(owner, []).append(file)
+    return students
 
 
-def _cells(notebook) -> list:
-    """The cells of parsed JSON; in nbformat 3 they stand in worksheets."""
-    if not isinstance(notebook, dict):
-        raise Malformed("it is JSON, but not a notebook")
-    cells = notebook.get("cells")
-    if "cells" not in notebook and isinstance(notebook.get("worksheets"), list):
-        sheets = [sheet.get("cells") for sheet in notebook["worksheets"] if isinstance(sheet, dict)]
-        cells = [cell for sheet in sheets if isinstance(sheet, list) for cell in sheet]
-    if not isinstance(cells, list):
-        raise Malformed("it is JSON, but it has no list of cells")
-    if len(cells) > CELLS:
-        raise Malformed(f"it has {len(cells)} cells; at most {CELLS} are read")
-    return cells
+def _submission(student: str, id: str, files: list, assignment: str) -> Submission:
+    try:
+        with ExitStack() as stack:
+            file, notebook = _choose(files, assignment, stack)
+        return Submission(student, id, file.name, notebook, file.time)
+    except Refused as error:
+        return Submission(student, id, files[0].name if len(files) == 1 else "", problem=str(error))
 
 
-def _code_cell(cell) -> CodeCell | None:
-    if not isinstance(cell, dict) or cell.get("cell_type") != "code":
-        return None
-    source = cell.get("source", cell.get("input"))  # nbformat 3 says input
-    if isinstance(source, list) and all(isinstance(line, str) for line in source):
-        source = "".join(source)
-    if not isinstance(source, str):
-        return None
-    if not source.isascii():
-        source = source.encode(errors="replace").decode()  # half a surrogate pair is no text to anybody else
-    id = cell.get("id")
-    id = id if isinstance(id, str) and CELL_ID.fullmatch(id) else ""
-    return CodeCell(id, _question(cell.get("metadata"), id), source)
+def _choose(files: list, assignment: str, stack: ExitStack) -> tuple[Found, bytes]:
+    """The notebook that counts, and its bytes. Raises Refused with what is wrong where there is none."""
+    problems = {file.label: file.problem for file in files if file.problem}
+    for packed, content in _contents([file for file in files if file.is_zip], ARCHIVE, problems):
+        try:
+            archive = stack.enter_context(_archive(io.BytesIO(content), content, FILES))
+        except Refused as error:
+            problems[packed.label] = str(error)
+            continue
+        # The times in it are the student's own: that of the zip counts.
+        files = files + [replace(file, parts=packed.parts + file.parts, time=packed.time) for file in _in_zip(archive)]
+        if len(files) > FILES:
+            break
+    if len(files) > FILES:
+        raise Refused(f"more than {FILES} files")
+    problems |= {file.label: file.problem for file in files if file.problem}
+
+    best, notebooks = None, sorted((file for file in files if file.is_notebook), key=_age)
+    for file, content in _contents(notebooks, NOTEBOOK, problems):
+        rank = _relevance(content, assignment) if len(notebooks) > 1 else 0
+        if best is None or rank >= best[0]:
+            best = rank, file, content
+    if best:
+        return best[1:]
+    if problems:
+        raise Refused(_some([f"{name}: {reason}" for name, reason in problems.items()], "; "))
+    others = [file.label for file in files if not file.is_folder]
+    raise Refused(f"no notebook in it: {_some(others, ', ') or 'the folder is empty'}")
 
 
-def _question(metadata, id: str) -> str | None:
-    """Which question a cell answers: by the course's metadata, by nbgrader's, by its id. A check answers none."""
-    entries = [metadata.get(key) if isinstance(metadata, dict) else None for key in ("course", "nbgrader")]
-    course, nbgrader = (entry if isinstance(entry, dict) else {} for entry in entries)
-    grade_id = nbgrader.get("grade_id")
-    named = isinstance(grade_id, str) and not grade_id.endswith("-check")
-    answers = named or nbgrader.get("solution") is True
-    for text in (course.get("question") if answers else None, grade_id, id):
-        if isinstance(text, str) and (match := QUESTION.fullmatch(text)):
-            return ".".join(match.groups())
-    return None
+def _contents(files: list, most: int, problems: dict) -> Iterator[tuple[Found, bytes]]:
+    """The bytes of files, each of at most `most`; why one is not read is entered into `problems`."""
+    if sum(file.size for file in files if file.size <= most) > BUDGET:
+        raise Refused(f"more than {BUDGET // MEGABYTE} MB in several files")
+    for file in files:
+        try:
+            content = file.read(most) if file.size <= most else b""
+            size = max(file.size, len(content))
+            if size > most:
+                raise Refused(too_large(size, most))
+            if not content:
+                raise Refused("the file is empty")
+        except Refused as error:
+            problems[file.label] = str(error)
+        else:
+            yield file, content
 
 
-def _too_large(size: int) -> str:
-    return f"the file has {size / MEGABYTE:.1f} MB; at most {NOTEBOOK // MEGABYTE} MB are read"
+def _age(file: Found) -> tuple:
+    """Sorts a student's notebooks from the oldest to the newest: the time, Canvas's number, a counter, the name."""
+    match = _platform(Found(file.parts[:1], read=file.read))
+    counter = COUNTER.search(NOTEBOOK_NAME.fullmatch(file.parts[-1])[1])
+    attachment = (match and match.groupdict().get("attachment")) or 0
+    return file.time or 0, int(attachment), int(counter[1]) if counter else 0, file.parts
+
+
+def _relevance(notebook: bytes, assignment: str) -> int:
+    """2 for a notebook with answers to the assignment, 1 with answers to another, 0 for any notebook, −1 for none."""
+    try:
+        asked = {cell.question for cell in read_code(notebook)} - {None}
+    except Malformed:
+        return -1
+    return 1 + any(question.startswith(f"{assignment}.") for question in asked) if asked else 0
+
+
+def _some(texts: list, between: str, most: int = 5) -> str:
+    more = [f"and {len(texts) - most} more"] if len(texts) > most else []
+    return between.join(texts[:most] + more)

@@ -130,7 +130,7 @@ class Gradebook:
                     with self._engine.begin() as db:
                         attempt = db.scalar(latest)
                         if attempt is None or again:
-                            db.execute(insert(RECORDS).values(row, attempt=0 if attempt is None else attempt + 1))
+                            db.execute(insert(RECORDS).values(**row, attempt=0 if attempt is None else attempt + 1))
                     return
                 except IntegrityError:  # another grader has just kept this attempt: look again
                     if not left:

@@ -49,6 +49,7 @@ from instructor.grading.wire import BadMessage, Closed, Foreign, Raises
 ROOT = Path(__file__).resolve().parents[2]
 LEFT_OUT = 5  # cells that never end, after which only answers and the cells that we gave are run
 IMPORT = re.compile(r"^(?:import|from)\s+([\w.]+)", re.MULTILINE)
+CHECK = re.compile(r"check\(.*\)")
 DEFINES = re.compile(r"^def (\w+)\(", re.MULTILINE)
 LIMITS = Limits()
 HALF = "Half of the points are for instances of the kind that the check shows, half for the other kinds."
@@ -345,7 +346,10 @@ class Grading:
         return [
             i
             for i, cell in enumerate(self.cells)
-            if i <= last and i not in self.leave_out and not (few and not cell.question and self.given_changed[i])
+            if i <= last
+            and i not in self.leave_out
+            and not (few and not cell.question and self.given_changed[i])
+            and not (CHECK.fullmatch(cell.source) and not self.given_changed[i])  # we ask ourselves
         ]
 
     # questions
@@ -440,9 +444,11 @@ class Grading:
         """As checks.calling.call, in the box. What is not data in the args stays here, and is called back."""
         line = self.session.line
         line.forget()
-        data = all(isinstance(x, (np.ndarray, np.generic, int, float, str)) for x in args.values())
-        own = args if data else copy.deepcopy(args)  # an environment that is played with is this call's own
-        header, values = line.ask("answer", own, name=fn.__name__)
+        if all(isinstance(x, (np.ndarray, np.generic, int, float, str)) for x in args.values()):
+            line.write(request(line, fn.__name__, args))
+            header, values = line.reply()
+        else:  # an environment that is played with is this call's own
+            header, values = line.ask("answer", copy.deepcopy(args), name=fn.__name__)
         changed, printed, said = header.get("changed"), header.get("printed"), header.get("error")
         value, error = values.get("value"), None
         if said is not None:
@@ -459,6 +465,19 @@ class Grading:
                 error = Raised(kind, str(raised)[:500])
         known = tuple(name for name in args if type(changed) is list and name in changed)
         return Called(value, error, printed[:10_000] if type(printed) is str else "", known)
+
+
+_requests = {}
+
+
+def request(line, name, args) -> bytes:
+    """The message for a call with data, the same for all submissions. Keeping args alive keeps their ids theirs."""
+    key = name, id(args)
+    if key not in _requests or _requests[key][0] is not args:
+        if len(_requests) > 2000:
+            _requests.clear()
+        _requests[key] = args, line.message("answer", args, name=name)
+    return _requests[key][1]
 
 
 def reason_of(death: Exception, limits: Limits) -> str:

@@ -197,8 +197,11 @@ class Line:
         return {key: pack(x, buffers, self.home) for key, x in values.items()}, buffers
 
     def send(self, do: str, values: dict = None, **plain):  # plain goes as it is
+        self.write(self.message(do, values, **plain))
+
+    def message(self, do: str, values: dict = None, **plain) -> bytes:
         packed, buffers = self.pack(values or {})
-        self.write(frame({"do": do, "values": packed} | plain, buffers))
+        return frame({"do": do, "values": packed} | plain, buffers)
 
     def next(self) -> tuple:
         """The next message: (header, values)."""
