@@ -12,10 +12,10 @@ READY := .venv/.ready
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test build check doctor bench lock clean
+.PHONY: help lab doctor clean
 
 help:           ## list the verbs
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1	\2/p' Makefile
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
 
 lab: $(READY)   ## open the course in JupyterLab
 	$(BIN)/course lab $(LAB_ARGS)
@@ -23,36 +23,11 @@ lab: $(READY)   ## open the course in JupyterLab
 doctor: $(READY) ## say what this machine lacks, and how to get it
 	$(BIN)/course doctor
 
-build: $(READY) ## write notebooks/, assignments/ and solutions/ from authoring/
-	$(BIN)/course build
-
-check: $(READY) ## compare what is built with authoring/, and lint
-	$(BIN)/course build --check
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-
-# One worker runs a whole file, so a notebook keeps its kernel and the browser tests stay in a row.
-test: check     ## run everything that CI runs
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval-lax --nbval-cell-timeout 120 \
-	    tests notebooks solutions
-
-bench: $(READY) ## measure the promises in numbers
-	set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
-
-# The freeze of a new environment that is made from pyproject.toml's pins with the oldest Python that we support,
-# less what only one machine has: local suffixes (+cpu) and the CUDA packages of torch's Linux build.
-lock:           ## write requirements.lock anew from pyproject.toml
-	rm -rf build/lock
-	$(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet $(INDEX) --editable .
-	build/lock/bin/python -m pip freeze --all --exclude pip --exclude-editable > build/lock/freeze
-	{ echo "# pyproject.toml's packages and all that those need, as they were installed together."; \
-	  echo '# Written by: make lock'; \
-	  sed 's/+[A-Za-z0-9.]*$$//' build/lock/freeze | grep -Ev '^(cuda|nvidia|triton)'; } > requirements.lock
-	rm -rf build/lock
+# What writers and instructors do besides; a student's copy of the course has no instructor/ and none of these verbs.
+-include instructor/verbs.mk
 
 clean:          ## remove .venv and everything that the tests left
-	rm -rf .venv build artifacts .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv .venv-nbgrader build artifacts .pytest_cache .ruff_cache .hypothesis *.egg-info
 
 # ---- the environment
 

@@ -24,7 +24,6 @@ import os
 import statistics
 import subprocess
 import tempfile
-import venv
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -33,6 +32,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np  # noqa: E402  (the thread count must be set first)
 import torch  # noqa: E402
 from peers import gail as peer  # noqa: E402
+from peers.environment import python_of  # noqa: E402
 from peers.evaluation import EPISODES, Stopwatch  # noqa: E402
 
 from course_utils import adversarial, environments, experts, networks, ppo, studies  # noqa: E402
@@ -49,7 +49,6 @@ STREAMS = {"demonstrations": 1, "training": 2}  # random numbers of their own fo
 
 HERE = Path(__file__).resolve().parent
 KEPT = studies.ROOT / ".course" / "benchmarks" / "gail"
-PEER_FOLDER = studies.ROOT / ".course" / "peers" / "imitation"
 PEER_PACKAGES = ["imitation==1.0.1", "setuptools<81", "gymnasium[mujoco]==0.29.1", "mujoco==3.1.6"]
 
 
@@ -183,16 +182,8 @@ def run_peer(task, seed, budget):
 
 def peer_python():
     """The interpreter of the peer's environment, which is made if it is not there."""
-    python = PEER_FOLDER / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if not (PEER_FOLDER / "ready").is_file():
-        print("setting up the peer's environment: once, a few minutes", flush=True)
-        venv.create(PEER_FOLDER, with_pip=True)
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        index = os.environ.get("TORCH_INDEX")  # as in the Makefile
-        subprocess.run([*pip, *(["--extra-index-url", index] if index else []), "torch==2.13.0"], check=True)
-        subprocess.run([*pip, *PEER_PACKAGES], check=True)
-        (PEER_FOLDER / "ready").touch()
-    return python
+    index = os.environ.get("TORCH_INDEX")  # as in the Makefile
+    return python_of("imitation", [*(["--extra-index-url", index] if index else []), "torch==2.13.0"], PEER_PACKAGES)
 
 
 RUN = {"ours": run_ours, "peer": run_peer}

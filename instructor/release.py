@@ -51,7 +51,9 @@ def release(root: Path, out: Path, wanted=None) -> tuple[int, bytes, list[str]]:
     data = pack(files)
     leaks = prove(data, root)
     if leaks:
-        raise ReleaseError("\n".join(["this zip would give away what is the instructor's, so it was not made:", *leaks]))
+        raise ReleaseError(
+            "\n".join(["this zip would give away what is the instructor's, so it was not made:", *leaks])
+        )
     temporary = out.with_name(f"{out.name}.{os.getpid()}.tmp")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

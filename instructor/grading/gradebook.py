@@ -84,7 +84,7 @@ class GradebookError(Exception):
 
 
 class Gradebook:
-    """The records in the database at `url`: sqlite:///FILE, postgresql://USER@HOST/DATABASE, or another of SQLAlchemy's.
+    """The records in the database at `url`: sqlite:///FILE, postgresql://USER@HOST/DATABASE, or another SQLAlchemy URL.
 
     A file and the tables are made if they are missing. Several graders may use one gradebook at once. Use it as
     a context manager, or `close` it. Every method raises GradebookError for what the database cannot do; the same
@@ -192,8 +192,8 @@ class Gradebook:
                     raise
         if versions != [SCHEMA_VERSION]:
             raise GradebookError(
-                f"the gradebook {self.where} has tables of version {', '.join(map(str, versions))}, and this course reads "
-                f"version {SCHEMA_VERSION}; use the course that wrote it, or name another database. Nothing is changed."
+                f"the gradebook {self.where} has tables of version {', '.join(map(str, versions))}, and this course "
+                f"reads version {SCHEMA_VERSION}; use the course that wrote it, or name another database. Nothing is changed."
             )
 
     def _versions(self) -> list[int]:
