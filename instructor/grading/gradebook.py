@@ -193,7 +193,8 @@ class Gradebook:
         if versions != [SCHEMA_VERSION]:
             raise GradebookError(
                 f"the gradebook {self.where} has tables of version {', '.join(map(str, versions))}, and this course "
-                f"reads version {SCHEMA_VERSION}; use the course that wrote it, or name another database. Nothing is changed."
+                f"reads version {SCHEMA_VERSION}; use the course that wrote it, or name another database. "
+                "Nothing is changed."
             )
 
     def _versions(self) -> list[int]:
