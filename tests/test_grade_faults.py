@@ -175,7 +175,7 @@ def batch(tmp_path):
 def test_kills_at_random_moments(tmp_path):
     """Of the box, of a worker and of the grader, 21 times in all over 100 submissions."""
     batch, rng, killed = Batch(tmp_path, 100), random.Random(5), {"bwrap": 0, "spawn_main": 0, "grader": 0}
-    for _ in range(7):
+    for _ in range(8):
         with batch.grading() as process:
             for word in [*rng.sample(["bwrap", "spawn_main"], 2), "grader"]:
                 wanted = len(batch.rows()) + rng.randrange(4)  # sometimes at once: while it starts, or recovers

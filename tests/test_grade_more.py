@@ -115,11 +115,12 @@ def test_it_gets_what_it_deserves(name):
 
 THIEF = """
 import os, socket
-words = ['CONTROL' + 'WORD', repr(dict(os.environ)), repr([os.path.exists(f) for f in {paths!r}])]
+words = [repr(dict(os.environ)), *('EXISTS' for f in {paths!r} if os.path.exists(f))]
 for path in {paths!r} + ['/proc/1/environ', '/proc/self/cmdline', f'/proc/{{os.getppid()}}/environ', '/course/box/guest.py']:
     try:
         with open(path, 'rb') as f: words.append(f.read(10**5).decode('utf-8', 'replace'))
     except OSError: pass
+    if path not in {harmed!r}: continue
     try:
         with open(path, 'ab') as f: f.write(b'changed')
     except OSError: pass
@@ -130,6 +131,8 @@ for family, where in ((socket.AF_INET, ('127.0.0.1', {port})), (socket.AF_UNIX, 
         with socket.socket(family) as s:
             s.settimeout(1); s.connect(where); s.sendall(b'here')
     except OSError: pass
+keys = ('CANARY', 'log of (M^H', 'EXISTS', 'Inside the box')  # the last one may be found, to see that this works
+loot = [word[word.find(key):][:30] for word in words for key in keys if key in word]
 """
 
 
@@ -155,15 +158,18 @@ def test_a_thief_finds_nothing(tmp_path, monkeypatch):
         listeners[-1].bind(address)
         listeners[-1].listen()
     steal = THIEF.format(
-        paths=[str(p) for p in kept], port=listeners[0].getsockname()[1], abstract=abstract, unix=str(tmp_path / "s")
+        paths=[str(p) for p in kept],
+        harmed=[str(p) for p, text in kept.items() if text],  # and not the course itself, should the box leak
+        port=listeners[0].getsockname()[1],
+        abstract=abstract,
+        unix=str(tmp_path / "s"),
     )
-    entry = other(steal, "print('\\n'.join(words)[-9000:])\nraise ValueError(words[0])", ERROR)
+    entry = other(steal, "print(loot)\nraise ValueError(loot)", ERROR)
     marking.close_box()  # the next one would inherit the environment as it is now
     record = marking.mark(Submission("thief", notebook=entry.notebook), "a1", SECRET, QUICK)
-    text = record.to_json()
-    assert record.points == 8 and "CONTROLWORD" in text, "what it finds would be seen here"
-    for stolen in (word, "COURSE_CANARY", "log of (M^H e^g)", "True"):
-        assert stolen not in str(record.answers[0].card), stolen
+    assert record.points == 8 and "Inside the box" in str(record.answers[0].card), "what it finds would be seen"
+    for stolen in ("CANARY", "log of (M^H", "EXISTS"):
+        assert stolen not in record.to_json(), stolen
     assert {path: path.read_bytes() for path in kept} == before
     for listener in listeners:
         with listener:

@@ -298,7 +298,7 @@ ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONHASHSEED": "0",
 } | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
-INSIDE = "/course/box"
+INSIDE, PACKAGES = "/course/box", "/course/packages"  # where things are in the box
 
 
 def bubblewrap_command() -> list:
@@ -325,18 +325,23 @@ def bubblewrap_command() -> list:
             command += ["--ro-bind", name, name]
     for name in ("/etc/ld.so.cache", "/etc/localtime", "/etc/fonts", "/etc/alternatives"):
         command += ["--ro-bind-try", name, name]
-    folders = [f for f in dict.fromkeys((sys.base_prefix, sys.prefix)) if f != "/usr" and not f.startswith("/usr/")]
+    # Python where it is, and its virtual environment where no private /tmp can hide it.
+    folders = {} if f"{sys.base_prefix}/".startswith("/usr/") else {sys.base_prefix: sys.base_prefix}
+    if sys.prefix != sys.base_prefix:
+        folders[sys.prefix] = PACKAGES
+    inside = folders.get(sys.prefix, sys.prefix)
     # The folders on the way there belong to us, and are open only to whom they belong if nobody says otherwise.
-    way = {str(parent) for folder in (*folders, f"{INSIDE}/") for parent in (Path(folder) / "x").parents}
+    way = {str(parent) for place in (*folders.values(), f"{INSIDE}/") for parent in (Path(place) / "x").parents}
     for folder in sorted(way - {"/"}):
         command += ["--perms", "0755", "--dir", folder]
-    for folder in folders:
-        command += ["--ro-bind", folder, folder]
+    for folder, place in folders.items():
+        command += ["--ro-bind", folder, place]
     for library in {sysconfig.get_paths()["purelib"], sysconfig.get_paths()["platlib"]}:
         for package in ("course_utils", "instructor"):  # where the course is installed and not just linked
             if os.path.isdir(os.path.join(library, package)):
-                command += ["--tmpfs", os.path.join(library, package)]
+                command += ["--tmpfs", os.path.join(inside, os.path.relpath(library, sys.prefix), package)]
     command += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/tmp"]
     for name, path in GUEST.items():
         command += ["--ro-bind", str(path), f"{INSIDE}/{name}"]
-    return [*command, "--chdir", "/", sys.executable, "-I", f"{INSIDE}/guest.py"]
+    python = os.path.join(inside, os.path.relpath(sys.executable, sys.prefix))
+    return [*command, "--chdir", "/", python, "-I", f"{INSIDE}/guest.py"]

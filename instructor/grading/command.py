@@ -12,6 +12,8 @@ import stat
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy import URL
+
 from course_utils.cli import ROOT, BadInput
 from course_utils.studies import StudyError
 from course_utils.workers import WorkersError, on_dask, on_this_machine, tell, watched
@@ -55,7 +57,7 @@ def grade(args) -> int:
     secret = read_secret(args.secret or ROOT / ".course" / "secret")
     if (args.scheduler or "").startswith("tcp://"):
         tell("a Dask port without TLS is an open door: whoever reaches it runs code on your workers (see the guide)")
-    with alone(args.out), Gradebook(args.db or f"sqlite:///{args.out.resolve() / 'gradebook.sqlite'}") as book:
+    with alone(args.out), Gradebook(args.db or sqlite_url(args.out / "gradebook.sqlite")) as book:
         identities = {s.key: marking.identity(s, args.assignment, secret) for s in submissions}
         kept = {identity.student: record for identity, record in book.find(identities.values()).items()}
         todo = [s for s in submissions if s.key not in kept or s is chosen]
@@ -81,6 +83,11 @@ def grade(args) -> int:
     print(table(marks, failed, out_of))
     print(f"\nResults are in {args.out}: marks.csv, summary.html, feedback/ and what the platforms import.")
     return 1 if failed else 0
+
+
+def sqlite_url(path: Path) -> str:
+    """A file's URL, also where its name has signs that mean something in one."""
+    return URL.create("sqlite", database=str(path.resolve())).render_as_string()
 
 
 def job(submission, assignment, secret, unboxed) -> dict:
