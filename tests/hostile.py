@@ -112,6 +112,7 @@ def wrong_but(patches, points=8):
     return right_with(patches, answer_source=HEAD + "    return 0.0", status=WRONG, points=points)
 
 
+ONLY_IN_THE_BOX = "import os\nassert not os.path.exists('/proc/self')\n"  # should the box ever leak
 EQUAL = """
 import numpy as np
 class Yes(float):
@@ -194,13 +195,13 @@ return top + np.log(np.sum(np.exp(np.array(total) - top)))""",
     "abort": body("import os\nos.abort()", DIED),
     "segfault": body("import ctypes\nctypes.string_at(0)", DIED),
     "recursion": body("return log_partition(next_state, r, g, start, horizon)", ERROR),
-    "C stack": body("import sys\nsys.setrecursionlimit(10**9)\nf = lambda: f()\nf()", DIED),
+    "C stack": body("import sys\nsys.setrecursionlimit(10**9)\nf = lambda: f()\nf()", (DIED, TOO_SLOW)),
     "keyboard interrupt": body("raise KeyboardInterrupt", DIED),
     # too much
     "50 MB printed": body("print('x' * 50_000_000)\nreturn 0.0", WRONG),
     "50 MB printed in a cell": right_with("for _ in range(50): print('x' * 1_000_000)"),
     "6 GB": body("x = bytearray(6 * 2**30)\nx[::4096] = b'1' * len(x[::4096])\nreturn 0.0", ERROR),
-    "2 GB, piece by piece": body("x = []\nwhile True: x.append(b'x' * 2**24)", DIED),
+    "2 GB, piece by piece": body("x = []\nwhile True: x.append(b'x' * 2**24)", (DIED, TOO_SLOW)),
     "a reply of 1 GB": body("import numpy as np\nreturn np.ones(2**27)", (ERROR, DIED)),
     "fork bomb": body("import os\nwhile True:\n    try: os.fork()\n    except OSError: pass", (TOO_SLOW, DIED)),
     "threads": body(
@@ -214,7 +215,7 @@ return top + np.log(np.sum(np.exp(np.array(total) - top)))""",
         "import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0: time.sleep(9999)\n    os._exit(0)"
     ),
     "kills everybody": right_with(
-        "import os\nfor p in (-1, 0, os.getppid(), 1):\n    try: os.kill(p, 15)\n    except OSError: pass"
+        ONLY_IN_THE_BOX + "for p in (-1, 0, os.getppid(), 1):\n    try: os.kill(p, 15)\n    except OSError: pass"
     ),
     "sockets": body(
         "import socket\ntry:\n    socket.create_connection(('127.0.0.1', 22), timeout=1)\n    return 'connected'\nexcept OSError: raise SystemError('CLOSED')",
@@ -228,9 +229,11 @@ return top + np.log(np.sum(np.exp(np.array(total) - top)))""",
         "for p in ('/usr/x', '/etc/x', '/course/box/wire.py', '/dev/sda'):\n    try: open(p, 'w').write('x')\n    except OSError: pass"
     ),
     "becomes root": right_with(
-        "import os\ntry: os.setuid(0)\nexcept OSError: pass", "!mount -t tmpfs x /mnt", "!chmod -R 777 /"
+        "import os\ntry: os.setuid(0)\nexcept OSError: pass",
+        "!mount -t tmpfs x /mnt",
+        ONLY_IN_THE_BOX + "!chmod -R 777 /",
     ),
-    "deletes everything": right_with("import shutil\nshutil.rmtree('/', ignore_errors=True)"),
+    "deletes everything": right_with(ONLY_IN_THE_BOX + "import shutil\nshutil.rmtree('/', ignore_errors=True)"),
     # patched
     "patched numpy": wrong_but(
         "import numpy as np\nfor f in ('isclose', 'allclose', 'array_equal', 'asarray', 'isfinite'):\n    setattr(np, f, lambda *a, **k: True)",
