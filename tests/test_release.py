@@ -330,7 +330,8 @@ def copy(data, tmp_path_factory):
     here = next(path for path in sys.path if path.endswith("site-packages"))
     (site / "pinned.pth").write_text(f"{here}\n")  # its packages; the .pth files in it are not followed
     python = folder / ".venv" / "bin" / "python"
-    env = {key: value for key, value in os.environ.items() if key not in ("COURSE_PROGRESS", "PYTHONPATH")}
+    ours = ("COURSE_PROGRESS", "PYTHONPATH", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")  # `make test` runs this, too
+    env = {key: value for key, value in os.environ.items() if key not in ours}
     env |= {"JUPYTER_CONFIG_DIR": f"{folder}.config", "IPYTHONDIR": f"{folder}.ipython"}
     env |= {"JUPYTER_DATA_DIR": f"{folder}.data", "JUPYTER_RUNTIME_DIR": f"{folder}.runtime"}
 
