@@ -162,7 +162,8 @@ LAYOUTS = {
     ),
     "Canvas": (
         {
-            "lovelaceada_11_501_a1_maxent.ipynb": OLD,
+            "lovelaceada_11_98_z-3.ipynb": OLD,
+            "lovelaceada_11_501_a1_maxent-2.ipynb": OLD,
             "lovelaceada_LATE_11_777_a1_maxent-1.ipynb": A1,
             "libo_12_502_12_1_a1.ipynb": OLD,
             "anon_x1y2z_503_a1.ipynb": A2,
@@ -300,10 +301,11 @@ def test_the_order_does_not_depend_on_the_disk(tmp_path):
     names = [f"{c}{i}" for c in "abAB" for i in range(20)]
     for run in "12":
         random.shuffle(names)
-        put(tmp_path / run, {f"{name}.ipynb": A1 for name in names})
+        put(tmp_path / run, {f"{name}.ipynb": A1 for name in names} | {f"zoe/{name}.py": b"x" for name in names})
     first, second = (collect(tmp_path / run) for run in "12")
     assert short(first) == short(second)
-    assert [s.student for s in first] == sorted(names, key=lambda name: (name.lower(), name))
+    assert [s.student for s in first] == [*sorted(names, key=lambda name: (name.lower(), name)), "zoe"]
+    assert first[-1].problem == NOTHING + "A0.py, A1.py, A10.py, A11.py, A12.py, and 75 more"
 
 
 # ---------------------------------------------------------------- hostile files
@@ -767,6 +769,21 @@ def test_depth_is_counted_outside_strings():
     assert door.read_code(nested(200)) == []
     text = json.dumps({"cells": [{"cell_type": "code", "source": '["{\\' * 1000}]}).encode()
     assert [cell.source for cell in door.read_code(text)] == ['["{\\' * 1000]
+
+
+def test_little_room_on_the_stack():
+    """Where Python's parser has less room than is allowed, deep JSON is refused as well. (From 3.12 on it has more.)"""
+    frame, used = sys._getframe(), 0
+    while frame:
+        frame, used = frame.f_back, used + 1
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(used + 100)
+    try:
+        assert door.read_code(nested(180)) == [] and sys.version_info >= (3, 12)
+    except door.Malformed as error:
+        assert str(error) == "its JSON is nested too deep"
+    finally:
+        sys.setrecursionlimit(before)
 
 
 JSON = st.recursive(
