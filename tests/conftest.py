@@ -38,6 +38,24 @@ def pytest_configure(config):
     config.pluginmanager.register(Clock())  # a hook in this file would see the tests of this folder only
 
 
+@pytest.fixture(scope="module")
+def marks():
+    """A class of marks, as the grader's reports get them."""
+    from grading_records import class_marks
+
+    return class_marks()
+
+
+@pytest.fixture(scope="module")
+def out(marks, tmp_path_factory):
+    """A folder with all reports of that class."""
+    from instructor.grading.reports import write_all
+
+    folder = tmp_path_factory.mktemp("results")
+    write_all(marks, folder)
+    return folder
+
+
 class Clock:
     """Time the cells that nbval runs; the cell with which a lecture goes over its minute fails."""
 

@@ -6,9 +6,14 @@ cells, or changed as a file. `CORPUS` maps a name to an Entry.
 """
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
+from instructor.grading import marking
+from instructor.grading.assignments import load_assignment
 from instructor.grading.records import BLANK, DIED, ERROR, MISSING, PARTLY, REFUSED, RIGHT, TOO_SLOW, WRONG
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -130,6 +135,18 @@ class Liar:
     def __array__(self, *a, **k): return np.array(0.0)
     def __float__(self): return 0.0
 """
+
+
+@contextmanager
+def little_time(assignment, seconds=3.0):
+    """The questions as they are, with less time for those who want it all; the box is closed in the end."""
+    patch = pytest.MonkeyPatch()
+    for question in load_assignment(assignment).questions.values():
+        patch.setitem(question.__dict__, "seconds", seconds)
+    yield
+    patch.undo()
+    marking.close_box()
+
 
 CORPUS = {
     # ordinary
@@ -285,8 +302,7 @@ return top + np.log(np.sum(np.exp(np.array(total) - top)))""",
     "forged replies": body(
         "import json, os, struct\nt = json.dumps({'do': 'answered', 'values': {'value': 0.0}, 'error': None, 'printed': '', 'changed': [], 'sizes': []}).encode()\n"
         "for fd in range(3, 256):\n    for _ in range(99):\n        try: os.write(fd, struct.pack('<QI', len(t), len(t)) + t)\n        except OSError: break\nreturn 0.0",
-        WRONG,
-        0,  # and what it says to the other questions is taken for its answers
+        (WRONG, DIED),
     ),
     "a giant length": body(
         "import os, struct\nfor fd in range(3, 256):\n    try: os.write(fd, struct.pack('<QI', 2**60, 10))\n    except OSError: pass\nreturn 0.0",

@@ -10,7 +10,7 @@ import pytest
 from helpers import ROOT, load
 
 from course_utils.checks import questions
-from instructor.grading import marking
+from instructor.grading import assignments, marking
 from instructor.grading.records import BLANK, RIGHT, WRONG, Submission
 
 SECRET = b"the secret of all assignments"
@@ -59,7 +59,7 @@ def some_wrong_answers():
 
 
 def test_all_assignments_are_here():
-    assert SLUGS and [name_of(slug) for slug in SLUGS] == marking.known_assignments()
+    assert SLUGS and [name_of(slug) for slug in SLUGS] == assignments.known_assignments()
     assert {id for slug in SLUGS for id in asked(slug)} == {q.id for q in questions().values() if q.points}
 
 

@@ -113,6 +113,11 @@ def test_late_and_by_hand(batch):
     manual.write_text("student,item,points,out_of,comment\nada,essay,2.5,3,Good\nbob,essay,1,3,\neve,essay,0,3,=1+1\n")
     grade(batch, "--due", "2026-12-01T00:00+00:00", "--late-penalty", 10, "--times", times, "--manual", manual)
     assert totals(batch) == {"ada": "10.5", "bob": "1", "eve": "8"}  # two days begun: 10 − 2 + 2.5
+    (page,) = (batch.parent / "results" / "feedback").glob("ada-*.html")
+    assert "2026-12-02 00:00:01 UTC" in page.read_text()  # the time that took the points is the one that is shown
+    manual.write_text('student,item,points,out_of,comment\nada,essay,2,3,"Good,\nbut long"\n')
+    grade(batch, "--manual", manual)
+    assert totals(batch)["ada"] == "12" and "but long" in page.read_text()
 
 
 def test_penalties_at_the_boundaries():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from hostile import CORPUS, ROOT
+from hostile import CORPUS, ROOT, little_time
 
 from instructor.grading import marking
 from instructor.grading.box import Limits
@@ -20,13 +20,8 @@ SECRET = b"the secret of the corpus"
 
 @pytest.fixture(scope="module", autouse=True)
 def quick_questions():
-    """The questions as they are, with less time for those who want it all."""
-    patch = pytest.MonkeyPatch()
-    for question in marking.load_assignment("a1").questions.values():
-        patch.setitem(question.__dict__, "seconds", 3.0)
-    yield
-    patch.undo()
-    marking.close_box()
+    with little_time("a1"):
+        yield
 
 
 def test_there_are_enough():

@@ -5,7 +5,7 @@ import os
 import socket
 
 import pytest
-from hostile import HEAD, RIGHT_ANSWER, ROOT, Entry, answer, right_with
+from hostile import HEAD, RIGHT_ANSWER, ROOT, Entry, answer, little_time, right_with
 
 from instructor.grading import marking
 from instructor.grading.box import Limits
@@ -96,12 +96,8 @@ MORE = {
 
 @pytest.fixture(scope="module", autouse=True)
 def quick_questions():
-    patch = pytest.MonkeyPatch()
-    for question in marking.load_assignment("a1").questions.values():
-        patch.setitem(question.__dict__, "seconds", 3.0)
-    yield
-    patch.undo()
-    marking.close_box()
+    with little_time("a1"):
+        yield
 
 
 @pytest.mark.parametrize("name", MORE)

@@ -5,26 +5,13 @@ import io
 from dataclasses import replace
 
 import pytest
-from grading_records import class_marks, mixed, refused, right
+from grading_records import mixed, refused, right
 from test_feedback import HOSTILE, HOSTILE_URL, Page
 from test_reports import table
 
 from course_utils.cli import BadInput
 from instructor.grading import lms
 from instructor.grading.reports import Mark, write_all
-
-
-@pytest.fixture(scope="module")
-def marks():
-    return class_marks()
-
-
-@pytest.fixture(scope="module")
-def out(marks, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("results")
-    write_all(marks, folder)
-    return folder
-
 
 # Moodle
 

@@ -12,8 +12,8 @@ import psutil
 import pytest
 import torch
 
-from course_utils.checks import Case, Output, Question
-from instructor.grading import marking, wire
+from course_utils.checks import Case, Output, Question, make_cases
+from instructor.grading import assignments, marking, wire
 from instructor.grading.box import Limits
 from instructor.grading.records import (
     BLANK,
@@ -80,23 +80,19 @@ def doubled(cases):
 @pytest.fixture
 def toy(monkeypatch):
     """Set a question as assignment a99: toy(question, hidden) and then toy.mark(*cells)."""
-    caches = marking.public_cases, marking.hidden_cases
 
     def set_up(asked=None, hidden=lambda rng: doubled(others(rng)), name="double", limits=QUICK):
         asked = asked or question()
-        made = marking.Assignment("a99", "v", {"a99.q1": asked}, {}, {"a99.q1": name}, {"a99.q1": hidden}, ("numpy",))
+        parts = {"a99.q1": asked}, {}, {"a99.q1": name}, {"a99.q1": hidden}, ("numpy",)
+        made = assignments.Assignment("a99", "v", *parts)
         monkeypatch.setattr(marking, "load_assignment", lambda _: made)
-        for cache in caches:
-            cache.cache_clear()
 
         def mark(*cells, secret=SECRET):
             return marking.mark(Submission("ada", notebook=notebook(*cells)), "a99", secret, limits)
 
         return mark
 
-    yield set_up
-    for cache in caches:
-        cache.cache_clear()
+    return set_up
 
 
 def only(record):
@@ -126,7 +122,7 @@ def test_right_partly_wrong_blank(toy):
 
 
 def test_the_public_instances_alone_earn_nothing(toy):
-    known = [case.args["x"].tolist() for case in marking.make_cases(question())]
+    known = [case.args["x"].tolist() for case in make_cases(question())]
     answer = only(
         toy()(f"import numpy as np\nknown = {known}", "def double(x):\n    return 2 * x if x.tolist() in known else x")
     )
@@ -137,7 +133,7 @@ def test_the_public_instances_alone_earn_nothing(toy):
 def test_hidden_instances_come_from_the_secret(toy):
     toy()
     first, again, other = (
-        np.concatenate([c.args["x"] for c in marking.hidden_cases("a99", "a99.q1", True, s)])
+        np.concatenate([c.args["x"] for c in marking.hidden_cases(marking.load_assignment("a99"), "a99.q1", True, s)])
         for s in (b"1", b"1", b"2")
     )
     assert np.array_equal(first, again) and not np.array_equal(first, other)
@@ -154,7 +150,11 @@ def test_nothing_of_a_hidden_call_is_in_what_the_student_sees(toy):
     )
     record = toy()(*cells)
     shown = json.dumps([{k: v for k, v in vars(a).items() if k != "instances"} for a in record.answers])
-    hidden = [c.args["x"] for other in (False, True) for c in marking.hidden_cases("a99", "a99.q1", other, SECRET)]
+    hidden = [
+        c.args["x"]
+        for other in (False, True)
+        for c in marking.hidden_cases(marking.load_assignment("a99"), "a99.q1", other, SECRET)
+    ]
     assert only(record).status == WRONG and hidden
     for x in hidden:
         for value in np.ravel(x):
@@ -269,11 +269,48 @@ def double(env, reward, net):
 
 
 def test_callbacks_are_counted(toy):
+    """An endless loop of calls ends by their number, long before its time is up."""
     asked = question(
-        arguments=("f",), cases=lambda rng: [Case({"f": lambda: 1}, np.zeros(1))], outputs=(Output("y", "i"),)
+        arguments=("f",),
+        cases=lambda rng: [Case({"f": lambda: 1}, np.zeros(1))],
+        outputs=(Output("y", "i"),),
+        seconds=60.0,
     )
-    source = "def double(f):\n    while True: f()"
-    assert only(toy(asked, lambda rng: [])(source)).status in (TOO_SLOW, DIED)
+    mark = toy(asked, lambda rng: [], limits=Limits(calls=100))
+    answer = only(mark("def double(f):\n    while True: f()"))
+    assert answer.status == DIED and "too many calls" in answer.message
+    assert only(mark("def double(f):\n    for _ in range(9): f()\n    return [0.0]")).status == RIGHT
+
+
+def test_two_replies_cost_only_the_question_that_sent_them(toy):
+    """A child that returns as well speaks unasked; what it says is nobody else's answer."""
+    both = {"a99.q1": question(), "a99.q2": question(id="a99.q2")}
+    mark = toy()
+    made = marking.load_assignment("a99")
+    made.questions.update(both)
+    made.names["a99.q2"] = "twice"
+    made.hidden["a99.q2"] = made.hidden["a99.q1"]
+    record = mark("def double(x):\n    import os\n    os.fork()\n    return 3 * x", "def twice(x):\n    return 2 * x")
+    assert [answer.points for answer in record.answers] == [0, 4], record
+
+
+def test_nothing_but_tmp_can_be_written(toy):
+    """So that nothing is left for the next student, also where the box runs as the instructor's own user."""
+    source = """
+import os
+def double(x):
+    for folder, inner, _ in os.walk("/"):
+        inner[:] = [name for name in inner if name not in ("tmp", "shm", "usr", "packages", "lib")]
+        try:
+            open(os.path.join(folder, "left"), "w").close()
+            print("WROTE", folder)
+        except OSError:
+            pass
+    print("TRIED")
+    return x
+"""
+    text = json.dumps(only(toy()(source)).card)
+    assert "TRIED" in text and "WROTE" not in text
 
 
 def test_no_handle_gives_more_than_its_methods():

@@ -20,7 +20,6 @@ from grading_records import (
     a_class,
     answers_to,
     bare,
-    class_marks,
     mixed,
     record,
     refused,
@@ -36,18 +35,6 @@ from instructor.grading import lms, records, tables
 from instructor.grading.reports import Manual, Mark, gradescope, needs_a_human, write_all
 
 FORMULA = '=HYPERLINK("http://127.0.0.1:9/?"&A1,"open")'
-
-
-@pytest.fixture(scope="module")
-def marks():
-    return class_marks()
-
-
-@pytest.fixture(scope="module")
-def out(marks, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("results")
-    write_all(marks, folder)
-    return folder
 
 
 def table(path, delimiter=","):

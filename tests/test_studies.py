@@ -90,7 +90,16 @@ class Course:
         return runner
 
     def workers_are_gone(self) -> bool:
-        return not any(psutil.pid_exists(int(line.partition(";")[2])) for line in self.lines())
+        return not any(is_worker(int(line.partition(";")[2])) for line in self.lines())
+
+
+def is_worker(pid: int) -> bool:
+    """Whether a worker of a pool runs under this number, which may have gone to another program meanwhile."""
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and "spawn_main" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return False
 
 
 def wait_until(condition, seconds=30):

@@ -7,25 +7,13 @@ from dataclasses import replace
 
 import pytest
 from conftest import ARTIFACTS
-from grading_records import A1, browser, class_marks, mixed, opened, refused, right
+from grading_records import A1, browser, mixed, opened, refused, right
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_feedback import HOSTILE, HOSTILE_URL, Page
 
 from instructor.grading import summary
 from instructor.grading.reports import Manual, Mark, needs_a_human, write_all
-
-
-@pytest.fixture(scope="module")
-def marks():
-    return class_marks()
-
-
-@pytest.fixture(scope="module")
-def out(marks, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("results")
-    write_all(marks, folder)
-    return folder
 
 
 def section(html, title, end="</section>"):

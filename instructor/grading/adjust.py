@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,17 +16,22 @@ DAY = 86_400  # seconds
 
 
 def read(args, submissions):
-    """A function record → Mark, after the command's options. Raises BadInput that names everything that is wrong."""
+    """A function (record, submission) → Mark, after the command's options.
+
+    When and under which name it was handed in is the submission's of this run, not of the run that graded it.
+    Raises BadInput that names everything that is wrong.
+    """
     due = read_time(args.due, "--due") if args.due else None
     if not 0 <= args.late_penalty <= 100:
         raise BadInput(f"expected --late-penalty to be a percentage from 0 to 100, got {args.late_penalty:g}")
     times = read_times(args.times, submissions) if args.times else {}
     manual = read_manual(args.manual, submissions) if args.manual else {}
 
-    def change(record) -> Mark:
-        submitted = times.get(record.identity.student, record.submitted)
+    def change(record, submission) -> Mark:
+        submitted = times.get(submission.key, submission.submitted)
+        now = replace(record, file=submission.file, submitted=submitted)
         late = penalty(record.points, submitted, due, args.late_penalty / 100)
-        return Mark(record, late, tuple(manual.get(record.identity.student, ())))
+        return Mark(now, late, tuple(manual.get(submission.key, ())))
 
     return change
 
@@ -75,10 +82,10 @@ def read_rows(path: Path, columns, submissions, read_row, add) -> dict:
         for name in {s.key, s.student, s.id} - {""}:
             by_name.setdefault(name, []).append(s.key)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeError) as error:
         raise BadInput(f"{path} cannot be read: {error}") from None
-    rows, found, wrong = csv.DictReader(text.splitlines()), {}, []
+    rows, found, wrong = csv.DictReader(io.StringIO(text, newline="")), {}, []
     if missing := [name for name in columns if name not in (rows.fieldnames or ())]:
         raise BadInput(f"{path}: expected the columns {', '.join(columns)}, found none called {', '.join(missing)}")
     for row in rows:

@@ -344,4 +344,5 @@ def bubblewrap_command() -> list:
     for name, path in GUEST.items():
         command += ["--ro-bind", str(path), f"{INSIDE}/{name}"]
     python = os.path.join(inside, os.path.relpath(sys.executable, sys.prefix))
+    command += ["--remount-ro", "/", "--remount-ro", "/dev"]  # else a student who is our own user may leave files there
     return [*command, "--chdir", "/", python, "-I", f"{INSIDE}/guest.py"]

@@ -17,8 +17,8 @@ from sqlalchemy import URL
 from course_utils.cli import ROOT, BadInput
 from course_utils.studies import StudyError
 from course_utils.workers import WorkersError, on_dask, on_this_machine, tell, watched
-from instructor.grading import adjust, door, lms, marking, reports
-from instructor.grading.box import NoBox
+from instructor.grading import adjust, assignments, door, lms, marking, reports
+from instructor.grading.box import NoBox, bubblewrap_command
 from instructor.grading.gradebook import GO_ON, Gradebook, GradebookError
 from instructor.grading.marks import needs_a_human
 
@@ -32,7 +32,7 @@ class Trouble(Exception):
 def run(args) -> int:
     try:
         return grade(args)
-    except (marking.UnknownAssignment, NoBox) as error:
+    except (assignments.UnknownAssignment, NoBox) as error:
         raise BadInput(error) from None
     except (GradebookError, StudyError, WorkersError, Trouble) as error:
         tell(f"course grade: {error}")
@@ -46,7 +46,7 @@ def grade(args) -> int:
     """0 if all are graded, 1 if some could not be."""
     if args.jobs is not None and args.jobs < 1:
         raise BadInput(f"expected --jobs to be at least 1, got {args.jobs}")
-    out_of = marking.load_assignment(args.assignment).out_of
+    out_of = assignments.load_assignment(args.assignment).out_of
     submissions = door.collect(args.submissions, args.assignment)
     change = adjust.read(args, submissions)  # what can be wrong with the options is said before the work
     if args.worksheet:
@@ -64,6 +64,8 @@ def grade(args) -> int:
         tell(f"{args.assignment}: {len(submissions)} submissions, {len(submissions) - len(todo)} of them graded before")
         work = functools.partial(job, assignment=args.assignment, secret=secret, unboxed=args.unboxed)
         tasks = [(s,) for s in todo]
+        if todo and not args.scheduler and not args.unboxed:
+            bubblewrap_command()  # says so at once if there is none
         if args.scheduler:
             backend = on_dask(work, tasks, args.scheduler)
         else:
@@ -75,13 +77,12 @@ def grade(args) -> int:
                 continue
             book.keep(outcome["record"], again=submission is chosen)
             kept[submission.key] = outcome["record"]
-        if failed and all("NoBox" in error for _, error in failed) and not kept:
-            raise NoBox(failed[0][1].partition(": ")[2])
-        marks = [change(kept[s.key]) for s in submissions if s.key in kept]
+        marks = [change(kept[s.key], s) for s in submissions if s.key in kept]
         if marks:
             reports.write_all(marks, args.out, args.worksheet, args.canvas)
     print(table(marks, failed, out_of))
-    print(f"\nResults are in {args.out}: marks.csv, summary.html, feedback/ and what the platforms import.")
+    if marks:
+        print(f"\nResults are in {args.out}: marks.csv, summary.html, feedback/ and what the platforms import.")
     return 1 if failed else 0
 
 

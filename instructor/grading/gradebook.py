@@ -240,9 +240,9 @@ def connect(url: str):
 def set_durable(connection, _) -> None:
     """A commit of SQLite's is on disk when it returns.
 
-    We keep SQLite's own rollback journal. A write-ahead log is faster (0.4 ms a record, against 1.4), but wants memory
-    that all its users share, which a network drive does not have, cannot be read in a read-only folder, and leaves
-    files beside the database that a copy must not forget. After a kill −9 either is put right by the next who opens it.
+    We keep SQLite's own rollback journal. A write-ahead log is faster, but wants memory that all its
+    users share, which a network drive does not have, cannot be read in a read-only folder, and leaves files beside
+    the database that a copy must not forget. After a kill −9 either is put right by the next who opens it.
     EXTRA is FULL, and also syncs the folder after the journal is deleted, which is what commits: without, a power cut
     could bring the journal back, and so undo a record that we said is kept.
     """

@@ -149,14 +149,14 @@ def serve(sock, shell):
         except Closed:
             return
         if header["do"] == "cell":
-            line.send("ran", error=run_cell(shell, header["source"]))
+            line.send("ran", error=run_cell(shell, header["source"]), to=header["to"])
         elif header["do"] == "find":
-            line.send("found", **find(shell.user_ns, header["names"]))
+            line.send("found", **find(shell.user_ns, header["names"]), to=header["to"])
         elif header["do"] == "answer":
             line.forget()
             called = call(shell.user_ns.get(header["name"]), values)
             error = called.error and [called.error.kind, called.error.text, called.error.where, called.error.line]
-            said = {"error": error, "printed": called.printed, "changed": list(called.changed)}
+            said = {"error": error, "printed": called.printed, "changed": list(called.changed), "to": header["to"]}
             try:
                 line.send("answered", {"value": called.value}, **said)
             except Exception as failure:  # too large, too deep, or it fights being looked at

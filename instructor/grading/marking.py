@@ -10,25 +10,21 @@ shows, drawn anew from the instructor's secret; the other half is for the other 
 from __future__ import annotations
 
 import copy
-import hashlib
 import hmac
-import importlib.util
 import inspect
 import re
 import time
 import traceback
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-
-from course_utils.checks import make_cases, questions
 from course_utils.checks.calling import Called, Raised
-from course_utils.checks.core import Problem, judge, read_outputs, remembering
+from course_utils.checks.core import Problem, judge, read_outputs
 from course_utils.checks.runner import examine
-from instructor.grading import door
+from instructor.grading.assignments import digest_of, hidden_cases, load_assignment, public_cases
 from instructor.grading.box import Box, BoxFailed, Limits, NoBox, TooLarge, TooSlow
+from instructor.grading.cells import Malformed, functions, read_code
 from instructor.grading.records import (
     BLANK,
     DIED,
@@ -46,84 +42,18 @@ from instructor.grading.records import (
 )
 from instructor.grading.wire import BadMessage, Closed, Foreign, Raises
 
-ROOT = Path(__file__).resolve().parents[2]
 LEFT_OUT = 5  # cells that never end, after which only answers and the cells that we gave are run
-IMPORT = re.compile(r"^(?:import|from)\s+([\w.]+)", re.MULTILINE)
 CHECK = re.compile(r"check\(.*\)")
-DEFINES = re.compile(r"^def (\w+)\(", re.MULTILINE)
 LIMITS = Limits()
 HALF = "Half of the points are for instances of the kind that the check shows, half for the other kinds."
-
-
-class UnknownAssignment(ValueError):
-    """There is no such assignment; the message names those that there are."""
-
-
-# ---- what is set
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """An assignment as it is graded.
-
-    given      source of the cells as they were handed out, by cell id
-    names      question id → the function asked for
-    hidden     question id → a function of a generator that gives the other kinds of instances
-    """
-
-    name: str
-    version: str
-    questions: dict
-    given: dict
-    names: dict
-    hidden: dict
-    preload: tuple
-
-    @property
-    def out_of(self) -> float:
-        return sum(question.points for question in self.questions.values())
-
-
-def known_assignments() -> list:
-    """The names of all assignments that can be graded."""
-    found = (ROOT / "authoring" / "assignments").glob("a*_*/hidden_tests.py")
-    return sorted((path.parent.name.partition("_")[0] for path in found), key=lambda name: int(name[1:]))
-
-
-@lru_cache
-def load_assignment(name: str) -> Assignment:
-    """Raises UnknownAssignment."""
-    if name not in known_assignments():
-        raise UnknownAssignment(f"there is no assignment {name!r} to grade; there is {', '.join(known_assignments())}")
-    (hidden,) = (ROOT / "authoring" / "assignments").glob(f"{name}_*/hidden_tests.py")
-    built = ROOT / "assignments" / f"{hidden.parent.name}.ipynb"
-    spec = importlib.util.spec_from_file_location(f"hidden_tests_{name}", hidden)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    cells = door.read_code(built.read_bytes())
-    asked = {id: remembering(q) for id, q in questions().items() if id.startswith(f"{name}.")}
-    preload = [
-        found for cell in cells for found in IMPORT.findall(cell.source) if found.split(".")[0] != "course_utils"
-    ]
-    return Assignment(
-        name=name,
-        version=digest_of(hidden, built, *sorted((ROOT / "course_utils" / "checks").rglob("*.py"))),
-        questions=asked,
-        given={cell.id: cell.source for cell in cells},
-        names={cell.question: DEFINES.findall(cell.source)[-1] for cell in cells if cell.question},
-        hidden=module.CASES,
-        preload=tuple(dict.fromkeys(preload)),
-    )
-
-
-def digest_of(*paths) -> str:
-    return hashlib.sha256(b"\0".join(path.read_bytes() for path in paths)).hexdigest()[:12]
 
 
 @lru_cache
 def grader_version() -> str:
     here = Path(__file__).parent
-    return digest_of(*(here / f"{name}.py" for name in ("records", "wire", "guest", "box", "door", "marking")))
+    return digest_of(
+        *(here / f"{name}.py" for name in ("records", "wire", "guest", "box", "cells", "assignments", "marking"))
+    )
 
 
 def identity(submission: Submission, assignment: str, secret: bytes) -> Identity:
@@ -138,37 +68,19 @@ def identity(submission: Submission, assignment: str, secret: bytes) -> Identity
     )
 
 
-@lru_cache(maxsize=16)
-def public_cases(assignment: str, question: str) -> list:
-    return make_cases(load_assignment(assignment).questions[question])
-
-
-@lru_cache(maxsize=64)
-def hidden_cases(assignment: str, question: str, other_kinds: bool, secret: bytes) -> list:
-    """The same for all submissions that are graded with one secret."""
-    here = load_assignment(assignment)
-    make = here.hidden[question] if other_kinds else here.questions[question].cases
-    seed = hmac.digest(secret, f"{question} {'other kinds' if other_kinds else 'same kind'}".encode(), "sha256")
-    with np.errstate(all="ignore"):
-        return make(np.random.default_rng(int.from_bytes(seed, "big")))
-
-
-# ---- one submission
-
-
 def mark(submission: Submission, assignment: str, secret: bytes, limits=LIMITS, unboxed=False) -> Record:
     """Grade a submission. Whatever a student does ends in a record.
 
-    Raises UnknownAssignment; NoBox if this machine has no sandbox; BoxFailed if it breaks three times.
+    Raises assignments.UnknownAssignment; NoBox if this machine has no sandbox; BoxFailed if it breaks three times.
     """
     here, start, cpu = load_assignment(assignment), time.monotonic(), time.process_time()
     who = identity(submission, assignment, secret)
     notes, spent = [], 0.0
     try:
         if submission.problem:
-            raise door.Malformed(submission.problem)
-        cells = door.read_code(submission.notebook)
-    except door.Malformed as problem:
+            raise Malformed(submission.problem)
+        cells = read_code(submission.notebook)
+    except Malformed as problem:
         message = f"There is nothing to grade: {problem}."
         answers = tuple(nothing(q, REFUSED, message) for q in here.questions.values())
     else:
@@ -249,6 +161,7 @@ class Grading:
         self.assignment, self.cells, self.secret, self.box = assignment, cells, secret, box
         self.notes, self.leave_out, self.spent = [], set(), 0.0
         self.session, self.answers, self.used = None, {}, dict.fromkeys(assignment.questions, 0.0)
+        self.functions = {}  # question id → the student's function, in the box
         self.errors = {}  # cell index → the text of the error that ended it
         self.given_changed = [assignment.given.get(cell.id) != cell.source for cell in cells]
 
@@ -357,11 +270,12 @@ class Grading:
     def public(self, question) -> None:
         """The check as the student has it, on the student's function in the box."""
         named, mine = self.assignment.names[question.id], [c for c in self.cells if c.question == question.id]
-        others = sorted(name for cell in mine for name in door.functions(cell.source))
+        others = sorted(name for cell in mine for name in functions(cell.source))
         header, _ = self.session.line.ask("find", names=[named, *others])
         name = header.get("name")
         if not isinstance(name, str):
             return self.missing(question, named)
+        fn = self.functions[question.id] = Asked(name, header.get("parameters"))
         saw = []
 
         def call(fn, args, observe):
@@ -369,8 +283,8 @@ class Grading:
             saw.append(called)
             return called
 
-        cases = public_cases(self.assignment.name, question.id)
-        card = examine(question, Asked(name, header.get("parameters")), cases, call=call)
+        cases = public_cases(self.assignment, question.id)
+        card = examine(question, fn, cases, call=call)
         status = {"passed": RIGHT, "not yet": BLANK}.get(card.status, WRONG)
         if status == WRONG and saw and saw[-1].error:
             status = ERROR
@@ -395,7 +309,7 @@ class Grading:
     def missing(self, question, name) -> None:
         message = f"No cell defines a function {name}."
         for index, cell in enumerate(self.cells):
-            if cell.question == question.id or name in door.functions(cell.source):
+            if cell.question == question.id or name in functions(cell.source):
                 if index in self.leave_out:
                     message = f"The cell that defines {name} does not come to its end."
                 elif index in self.errors:
@@ -405,12 +319,12 @@ class Grading:
     def hidden(self, question) -> None:
         """The instances that nobody has seen. What comes out of them is a mark and nothing else."""
         count = self.answers[question.id].instances
-        fn = Asked(self.name_of(question), None)
+        count["wrong"].clear()  # after a death all of them are asked again
         for kind, other in (("same kind", False), ("other kinds", True)):
-            cases = hidden_cases(self.assignment.name, question.id, other, self.secret)
+            cases = hidden_cases(self.assignment, question.id, other, self.secret)
             count[kind] = [0, len(cases)]
             for case in cases:
-                if self.right(question, fn, case):
+                if self.right(question, case):
                     count[kind][0] += 1
                 else:
                     count["wrong"].append(f"{kind}: {case.note}".rstrip(": "))
@@ -427,14 +341,8 @@ class Grading:
         else:
             self.give(question, RIGHT, float(question.points), "Right on all instances.")
 
-    def name_of(self, question) -> str:
-        named, mine = self.assignment.names[question.id], [c for c in self.cells if c.question == question.id]
-        others = sorted(name for cell in mine for name in door.functions(cell.source))
-        header, _ = self.session.line.ask("find", names=[named, *others])
-        return header["name"] if isinstance(header.get("name"), str) else named
-
-    def right(self, question, fn, case) -> bool:
-        called = self.call(fn, case.args, question.observe)
+    def right(self, question, case) -> bool:
+        called = self.call(self.functions[question.id], case.args, question.observe)
         if called.error:
             return False
         outputs = read_outputs(question, called.value)
@@ -444,11 +352,8 @@ class Grading:
         """As checks.calling.call, in the box. What is not data in the args stays here, and is called back."""
         line = self.session.line
         line.forget()
-        if all(isinstance(x, (np.ndarray, np.generic, int, float, str)) for x in args.values()):
-            line.write(request(line, fn.__name__, args))
-            header, values = line.reply()
-        else:  # an environment that is played with is this call's own
-            header, values = line.ask("answer", copy.deepcopy(args), name=fn.__name__)
+        # An environment that is played with is this call's own.
+        header, values = line.ask("answer", copy.deepcopy(args), name=fn.__name__)
         changed, printed, said = header.get("changed"), header.get("printed"), header.get("error")
         value, error = values.get("value"), None
         if said is not None:
@@ -465,19 +370,6 @@ class Grading:
                 error = Raised(kind, str(raised)[:500])
         known = tuple(name for name in args if type(changed) is list and name in changed)
         return Called(value, error, printed[:10_000] if type(printed) is str else "", known)
-
-
-_requests = {}
-
-
-def request(line, name, args) -> bytes:
-    """The message for a call with data, the same for all submissions. Keeping args alive keeps their ids theirs."""
-    key = name, id(args)
-    if key not in _requests or _requests[key][0] is not args:
-        if len(_requests) > 2000:
-            _requests.clear()
-        _requests[key] = args, line.message("answer", args, name=name)
-    return _requests[key][1]
 
 
 def reason_of(death: Exception, limits: Limits) -> str:

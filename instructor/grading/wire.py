@@ -177,7 +177,7 @@ class Line:
 
     def __init__(self, read, write, quota=None):
         self.read, self.write, self.quota = read, write, quota
-        self.handed_out, self.numbers, self.level, self.spent = {}, count(), 0, 0.0
+        self.handed_out, self.numbers, self.level, self.spent, self.asked = {}, count(), 0, 0.0, 0
 
     def forget(self):
         """Nothing that was handed out before can be called any more."""
@@ -197,11 +197,8 @@ class Line:
         return {key: pack(x, buffers, self.home) for key, x in values.items()}, buffers
 
     def send(self, do: str, values: dict = None, **plain):  # plain goes as it is
-        self.write(self.message(do, values, **plain))
-
-    def message(self, do: str, values: dict = None, **plain) -> bytes:
         packed, buffers = self.pack(values or {})
-        return frame({"do": do, "values": packed} | plain, buffers)
+        self.write(frame({"do": do, "values": packed} | plain, buffers))
 
     def next(self) -> tuple:
         """The next message: (header, values)."""
@@ -212,16 +209,21 @@ class Line:
         return header, {key: unpack(x, rest, self.away) for key, x in header.pop("values").items()}
 
     def ask(self, do: str, values: dict = None, **plain) -> tuple:
-        """Send a request and return the reply, serving the other side's calls meanwhile."""
-        self.send(do, values, **plain)
-        return self.reply()
+        """Send a request and return the reply, serving the other side's calls meanwhile.
 
-    def reply(self) -> tuple:
+        Requests are numbered: what answers another one was said unasked, perhaps by a second process.
+        """
+        self.asked += 1
+        number = self.asked
+        self.send(do, values, to=number, **plain)
         while True:
             header, values = self.next()
-            if header["do"] != "call":
+            if header["do"] == "call":
+                self.serve(header, values)
+            elif header.get("to") == number:
                 return header, values
-            self.serve(header, values)
+            else:
+                raise BadMessage("an answer to something else")
 
     def serve(self, header, values):
         """Call what was handed out, and send back what it returns or raises."""
@@ -233,12 +235,13 @@ class Line:
         try:
             if self.level > NESTED:
                 raise RecursionError("calls within calls within calls")
-            self.send("returned", {"value": self.run(header, values.get("args", ()))})
+            value = self.run(header, values.get("args", ()))
+            self.send("returned", {"value": value}, to=header.get("to"))
         except (BadMessage, Closed):
             raise
         except Exception as error:
             said = (error.args + ("", "", "", ""))[:4] if isinstance(error, Raises) else _said(error)
-            self.send("raised", said=[str(x)[:500] for x in said])
+            self.send("raised", said=[str(x)[:500] for x in said], to=header.get("to"))
         finally:
             self.level -= 1
             self.spent += process_time() - start if self.level == 0 else 0.0
